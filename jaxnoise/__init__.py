@@ -1,0 +1,3 @@
+"""Camera noise in JAX: likelihoods, samplers and distances for denoising research."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,27 @@
+"""How per-image parameters meet images: a parameter of shape (N,) or () against events (H, W, C)."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+EVENT_NDIMS = 3
+
+
+def over_pixels(parameter: Float[Array, "*n"]) -> Float[Array, "*n 1 1 1"]:
+    """A parameter per image, shaped to multiply images (..., H, W, C)."""
+    return jnp.asarray(parameter)[..., None, None, None]
+
+
+def over_rows(parameter: Float[Array, "*n c"]) -> Float[Array, "*n 1 1 c"]:
+    """A parameter per image and channel, shaped to multiply images (..., H, W, C)."""
+    return jnp.asarray(parameter)[..., None, None, :]
+
+
+def sum_event(values: Float[Array, "*n h w c"]) -> Float[Array, "*n"]:
+    """Sums over H, W and C and keeps the batch axes."""
+    return values.sum((-3, -2, -1))
+
+
+def per_image(log_det: Float[Array, "*n"], images: Float[Array, "*m h w c"]) -> Float[Array, "*k"]:
+    """A log-determinant broadcast to the batch shape it shares with the images."""
+    batch = jnp.broadcast_shapes(jnp.shape(log_det), images.shape[:-EVENT_NDIMS])
+    return jnp.broadcast_to(log_det, batch)

@@ -1,0 +1,55 @@
+"""Activation normalisation: one scale and shift per channel."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
+
+
+class ActNorm(_distrax.Bijector):
+    """Scales and shifts each channel. Forward is latent to noise: `noise = exp(log_scale) * z + shift`.
+
+    The scale is stored as a logarithm.
+    """
+
+    def __init__(self, log_scale: Float[Array, "*n c"], shift: Float[Array, "*n c"]):
+        """Builds the layer.
+
+        Args:
+            log_scale: log of the scale, shape (C,) or (N, C).
+            shift: shift in units of the output, same shape.
+
+        Source: Glow (Kingma and Dhariwal 2018), Section 3.1.
+        """
+        super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
+        self._log_scale = jnp.asarray(log_scale)
+        self._shift = jnp.asarray(shift)
+
+    def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
+        """Latent to noise.
+
+        Args:
+            x: latent, shape (..., H, W, C).
+
+        Returns:
+            The noise, same shape, and `H W sum(log_scale)`, shape (...).
+
+        Source: Glow (Kingma and Dhariwal 2018), Table 1.
+        """
+        noise = x * over_rows(jnp.exp(self._log_scale)) + over_rows(self._shift)
+        return noise, per_image(x.shape[-3] * x.shape[-2] * self._log_scale.sum(-1), x)
+
+    def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
+        """Noise to latent.
+
+        Args:
+            y: noise, shape (..., H, W, C).
+
+        Returns:
+            The latent, same shape, and `-H W sum(log_scale)`, shape (...).
+
+        Source: Glow (Kingma and Dhariwal 2018), Table 1.
+        """
+        latent = (y - over_rows(self._shift)) * over_rows(jnp.exp(-self._log_scale))
+        return latent, per_image(-y.shape[-3] * y.shape[-2] * self._log_scale.sum(-1), y)

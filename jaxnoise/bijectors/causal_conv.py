@@ -1,0 +1,119 @@
+"""Causal convolution: what 1x1 convolutions and couplings cannot see, correlation between neighbours."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Float
+
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
+from jaxnoise.causal import predict, solve
+from jaxnoise.errors import UsageError
+
+
+class CausalConv(_distrax.Bijector):
+    """Subtracts from each pixel a linear function of the pixels above and to the left, in raster order.
+
+    Forward is latent to noise, a recurrence solved by wavefront; noise to latent is one convolution:
+    `z_p = exp(-log_scale) * (L (y_p - sum_k taps_k y_{p - k}))` with L unit lower triangular over channels,
+    `L = I - lower`. Zero outside the image. Stored: the taps (output channel, input channel) in the order
+    of `jaxnoise.causal.half_plane`, the strict lower triangle row by row, and the scale's logarithm.
+    """
+
+    def __init__(
+        self,
+        taps: Float[Array, "*n k c c"],
+        lower: Float[Array, "*n t"],
+        log_scale: Float[Array, "*n c"],
+    ):
+        """Builds the layer.
+
+        Args:
+            taps: shape (K, C, C), or (N, K, C, C) for taps per image, K = 2 R (R + 1) for radius R.
+            lower: weights of a pixel's earlier channels, row-major, shape (C (C - 1) / 2,) or (N, ...).
+            log_scale: log of the standard deviation of what is left, shape (C,) or (N, C).
+
+        Raises:
+            UsageError: when the shapes do not belong together.
+
+        Source: the linear case of masked autoregressive flows (Papamakarios et al. 2017), Eqs. 3 and 4.
+        """
+        super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
+        channels = log_scale.shape[-1]
+        if taps.shape[-2:] != (channels, channels):
+            raise UsageError(
+                f"CausalConv over {channels} channels needs taps (K, {channels}, {channels})."
+            )
+        if lower.shape[-1] != channels * (channels - 1) // 2:
+            raise UsageError(
+                f"CausalConv over {channels} channels needs {channels * (channels - 1) // 2} "
+                "entries in lower."
+            )
+        rows, columns = np.tril_indices(channels, -1)
+        identity = jnp.broadcast_to(
+            jnp.eye(channels, dtype=taps.dtype), (*lower.shape[:-1], channels, channels)
+        )
+        self._mix = identity.at[..., rows, columns].set(-lower)
+        self._taps, self._log_scale = taps, log_scale
+
+    def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
+        """Latent to noise, in W + (R + 1)(H - 1) steps.
+
+        Args:
+            x: latent, shape (..., H, W, C).
+
+        Returns:
+            The noise, same shape, and `H W sum(log_scale)`, shape (...).
+
+        Source: Papamakarios et al. 2017, Eq. 4.
+        """
+        batch = jnp.broadcast_shapes(
+            x.shape[:-3], self._taps.shape[:-3], self._log_scale.shape[:-1]
+        )
+        scaled = jnp.broadcast_to(x * over_rows(jnp.exp(self._log_scale)), (*batch, *x.shape[-3:]))
+        identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=self._mix.dtype), self._mix.shape)
+        unmix = solve_triangular(self._mix, identity, lower=True, unit_diagonal=True)
+        residual = jnp.einsum("...hwc,...dc->...hwd", scaled, unmix)
+        taps = self._taps
+        if taps.ndim > 3:
+            taps = jnp.broadcast_to(taps, (*batch, *taps.shape[-3:])).reshape(-1, *taps.shape[-3:])
+        noise = solve(residual.reshape(-1, *x.shape[-3:]), taps).reshape(*batch, *x.shape[-3:])
+        return noise, self._log_det(x, sign=1)
+
+    def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
+        """Noise to latent.
+
+        Args:
+            y: noise, shape (..., H, W, C).
+
+        Returns:
+            The latent, same shape, and `-H W sum(log_scale)`, shape (...).
+
+        Source: Papamakarios et al. 2017, Eq. 3.
+        """
+        innovation = jnp.einsum("...hwc,...dc->...hwd", y - predict(y, self._taps), self._mix)
+        return innovation * over_rows(jnp.exp(-self._log_scale)), self._log_det(y, sign=-1)
+
+    def _log_det(self, images: Array, *, sign: int) -> Array:
+        total = sign * images.shape[-3] * images.shape[-2] * self._log_scale.sum(-1)
+        batch = jnp.broadcast_shapes(total.shape, self._taps.shape[:-3])
+        return per_image(jnp.broadcast_to(total, batch), images)
+
+
+def whitening_parameters(
+    taps: Float[np.ndarray, "*n k c c"], covariance: Float[np.ndarray, "*n c c"]
+) -> dict[str, np.ndarray]:
+    """The layer that turns a linear prediction and the covariance it leaves into white noise.
+
+    Args:
+        taps: from `jaxnoise.causal.fit_taps`, shape (..., K, C, C).
+        covariance: of the prediction error, shape (..., C, C), positive definite.
+
+    Returns:
+        `taps`, `lower` and `log_scale`: the arguments of `CausalConv`, float64.
+    """
+    factor = np.linalg.cholesky(np.asarray(covariance, np.float64))
+    scale = np.diagonal(factor, axis1=-2, axis2=-1)
+    unmix = np.linalg.inv(factor / scale[..., None, :])
+    rows, columns = np.tril_indices(factor.shape[-1], -1)
+    return {"taps": taps, "lower": -unmix[..., rows, columns], "log_scale": np.log(scale)}

@@ -1,0 +1,137 @@
+"""Invertible 1x1 convolution: one matrix across channels at every pixel."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Float
+
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, per_image
+from jaxnoise.errors import UsageError
+
+
+class Conv1x1(_distrax.Bijector):
+    """Multiplies each pixel's channels, as a row, by `A = P L U` on the way from noise to latent.
+
+    Forward is latent to noise: `noise = z A^-1`. Stored: the permutation matrix P, the strict lower
+    triangle of L row by row (its diagonal is 1), the strict upper triangle of U row by row, and U's
+    diagonal as signs and logarithms.
+    """
+
+    def __init__(
+        self,
+        permutation: Float[Array, "c c"],
+        lower: Float[Array, " t"],
+        upper: Float[Array, " t"],
+        sign: Float[Array, " c"],
+        log_diagonal: Float[Array, " c"],
+    ):
+        """Builds the layer.
+
+        Args:
+            permutation: permutation matrix P, shape (C, C).
+            lower: strict lower triangle of L, row-major, shape (C (C - 1) / 2,).
+            upper: strict upper triangle of U, row-major, same shape.
+            sign: signs of U's diagonal, shape (C,), each 1 or -1.
+            log_diagonal: logarithms of the absolute values of U's diagonal, shape (C,).
+
+        Raises:
+            UsageError: when the shapes do not belong together.
+
+        Source: Noise Flow, Eq. 9, with the decomposition of Glow (Kingma and Dhariwal 2018), Eq. 10.
+        """
+        super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
+        channels = log_diagonal.shape[-1]
+        triangle = channels * (channels - 1) // 2
+        if permutation.shape != (channels, channels) or sign.shape != (channels,):
+            raise UsageError(
+                f"Conv1x1 over {channels} channels needs a permutation of shape "
+                f"({channels}, {channels}) and {channels} signs."
+            )
+        if lower.shape != (triangle,) or upper.shape != (triangle,):
+            raise UsageError(
+                f"Conv1x1 over {channels} channels needs {triangle} entries in lower and in upper."
+            )
+        rows, columns = np.tril_indices(channels, -1)
+        identity = jnp.eye(channels, dtype=log_diagonal.dtype)
+        self._permutation = permutation.astype(log_diagonal.dtype)
+        self._lower = identity.at[rows, columns].set(lower)
+        rows, columns = np.triu_indices(channels, 1)
+        diagonal = jnp.diag(sign * jnp.exp(log_diagonal))
+        self._upper = diagonal.at[rows, columns].set(upper)
+        self._log_det = log_diagonal.sum()
+
+    def matrix(self) -> Float[Array, "c c"]:
+        """The matrix A = P L U that takes noise rows to latent rows, shape (C, C)."""
+        return self._permutation @ self._lower @ self._upper
+
+    def inverse_matrix(self) -> Float[Array, "c c"]:
+        """The inverse of A, shape (C, C), by two triangular solves."""
+        half = solve_triangular(self._lower, self._permutation.T, lower=True, unit_diagonal=True)
+        return solve_triangular(self._upper, half, lower=False)
+
+    def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
+        """Latent to noise.
+
+        Args:
+            x: latent, shape (..., H, W, C).
+
+        Returns:
+            The noise, same shape, and `-H W sum(log_diagonal)`, shape (...).
+
+        Source: Noise Flow, Eq. 9.
+        """
+        log_det = -x.shape[-3] * x.shape[-2] * self._log_det
+        return x @ self.inverse_matrix(), per_image(log_det, x)
+
+    def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
+        """Noise to latent.
+
+        Args:
+            y: noise, shape (..., H, W, C).
+
+        Returns:
+            The latent, same shape, and `H W sum(log_diagonal)`, shape (...).
+
+        Source: Noise Flow, Eq. 9.
+        """
+        log_det = y.shape[-3] * y.shape[-2] * self._log_det
+        return y @ self.matrix(), per_image(log_det, y)
+
+
+def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
+    """The stored form of a given invertible matrix.
+
+    Args:
+        matrix: the matrix A that takes noise rows to latent rows, shape (C, C), on the host.
+
+    Returns:
+        `permutation`, `lower`, `upper`, `sign` and `log_diagonal`: the arguments of `Conv1x1`, float64.
+
+    Raises:
+        UsageError: when the matrix is singular or not finite.
+
+    Source: Glow (Kingma and Dhariwal 2018), Eq. 10.
+    """
+    work = np.array(matrix, np.float64)
+    channels = len(work)
+    order = np.arange(channels)
+    lower = np.eye(channels)
+    for step in range(channels):
+        pivot = step + int(np.argmax(np.abs(work[step:, step])))
+        if not np.isfinite(work).all() or work[pivot, step] == 0:
+            raise UsageError("Conv1x1 needs an invertible matrix: give one with full rank.")
+        work[[step, pivot]] = work[[pivot, step]]
+        order[[step, pivot]] = order[[pivot, step]]
+        lower[[step, pivot], :step] = lower[[pivot, step], :step]
+        lower[step + 1 :, step] = work[step + 1 :, step] / work[step, step]
+        work[step + 1 :] -= np.outer(lower[step + 1 :, step], work[step])
+    permutation = np.zeros((channels, channels))
+    permutation[order, np.arange(channels)] = 1.0
+    return {
+        "permutation": permutation,
+        "lower": lower[np.tril_indices(channels, -1)],
+        "upper": work[np.triu_indices(channels, 1)],
+        "sign": np.sign(np.diag(work)),
+        "log_diagonal": np.log(np.abs(np.diag(work))),
+    }

@@ -1,0 +1,69 @@
+"""Affine coupling: some channels shift and scale the others."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, sum_event
+
+Conditioner = Callable[[Array], tuple[Array, Array]]
+
+
+def kept_channels(channels: int) -> int:
+    """How many leading channels a coupling passes through unchanged: half of them, rounded down."""
+    return channels // 2
+
+
+class AffineCoupling(_distrax.Bijector):
+    """Leaves the first C // 2 channels as they are and maps the others by a shift and a scale computed from them.
+
+    Forward is latent to noise: `noise = (z - shift) * exp(-log_scale)`; noise to latent is
+    `z = noise * exp(log_scale) + shift`, the direction in which the published networks are stored.
+    It has no parameters of its own: the conditioner holds them.
+    """
+
+    def __init__(self, conditioner: Conditioner):
+        """Builds the layer.
+
+        Args:
+            conditioner: takes the kept channels, shape (..., H, W, C // 2), to (shift, log_scale), each
+                of shape (..., H, W, C - C // 2). A function of arrays, built inside the jitted function.
+
+        Source: Noise Flow, Eqs. 10 and 11.
+        """
+        super().__init__(event_ndims_in=EVENT_NDIMS)
+        self._conditioner = conditioner
+
+    def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
+        """Latent to noise.
+
+        Args:
+            x: latent, shape (..., H, W, C).
+
+        Returns:
+            The noise, same shape, and `-sum(log_scale)`, shape (...).
+
+        Source: Noise Flow, Eqs. 10 and 11.
+        """
+        kept, changed = jnp.split(x, [kept_channels(x.shape[-1])], -1)
+        shift, log_scale = self._conditioner(kept)
+        changed = (changed - shift) * jnp.exp(-log_scale)
+        return jnp.concatenate([kept, changed], -1), -sum_event(log_scale)
+
+    def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
+        """Noise to latent.
+
+        Args:
+            y: noise, shape (..., H, W, C).
+
+        Returns:
+            The latent, same shape, and `sum(log_scale)`, shape (...).
+
+        Source: Noise Flow, Eqs. 10 and 11.
+        """
+        kept, changed = jnp.split(y, [kept_channels(y.shape[-1])], -1)
+        shift, log_scale = self._conditioner(kept)
+        changed = changed * jnp.exp(log_scale) + shift
+        return jnp.concatenate([kept, changed], -1), sum_event(log_scale)

@@ -1,0 +1,149 @@
+"""Gain: one factor per image, from its ISO and camera, and the two ways of storing it."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, per_image
+from jaxnoise.conditions import camera_weights, iso_weights, log_iso
+
+
+class Gain(_distrax.Bijector):
+    """Multiplies by one gain per image. Forward is latent to noise: `noise = gain * z`.
+
+    The parameter is stored as a logarithm.
+    """
+
+    def __init__(self, log_gain: Float[Array, "*n"]):
+        """Builds the layer.
+
+        Args:
+            log_gain: log of the gain, shape () or (N,).
+
+        Source: Noise Flow, Eqs. 14 to 16.
+        """
+        super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
+        self._log_gain = jnp.asarray(log_gain)
+
+    def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
+        """Latent to noise.
+
+        Args:
+            x: latent, shape (..., H, W, C).
+
+        Returns:
+            The noise, same shape, and `H W C log gain`, shape (...).
+
+        Source: Noise Flow, Eqs. 14 and 15.
+        """
+        size = x.shape[-3] * x.shape[-2] * x.shape[-1]
+        return x * over_pixels(jnp.exp(self._log_gain)), per_image(size * self._log_gain, x)
+
+    def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
+        """Noise to latent.
+
+        Args:
+            y: noise, shape (..., H, W, C).
+
+        Returns:
+            The latent, same shape, and `-H W C log gain`, shape (...).
+
+        Source: Noise Flow, Eqs. 14 and 15.
+        """
+        size = y.shape[-3] * y.shape[-2] * y.shape[-1]
+        return y * over_pixels(jnp.exp(-self._log_gain)), per_image(-size * self._log_gain, y)
+
+
+class SignalAndGain(NamedTuple):
+    """What the signal-dependent and the gain layer of each image need, all logarithms, shape () or (N,).
+
+    Attributes:
+        log_beta1: of the signal layer.
+        log_beta2: of the signal layer.
+        log_signal_gain: the gain by which the signal layer divides the clean image.
+        log_gain: the factor of the gain layer.
+    """
+
+    log_beta1: Float[Array, "*n"]
+    log_beta2: Float[Array, "*n"]
+    log_signal_gain: Float[Array, "*n"]
+    log_gain: Float[Array, "*n"]
+
+
+def paper_gain(
+    params: dict,
+    camera: Num[Array, "*n"],
+    iso: Num[Array, "*n"],
+    *,
+    cameras: tuple[str, ...],
+    isos: tuple[int, ...],
+) -> SignalAndGain:
+    """The paper's parameterisation: `gain = psi_camera * u_ISO * ISO` divides the signal and multiplies the noise.
+
+    Args:
+        params: `b1`, `b2` (scalars: beta = exp(b)), optionally `v` (K,), with u = exp(v) per ISO, and
+            `log_psi` (M,) per camera. Without `v` the gain is 1.
+        camera: shape () or (N,), index into `cameras`.
+        iso: shape () or (N,), ISO numbers.
+        cameras: the M known cameras.
+        isos: the K known ISO numbers.
+
+    Returns:
+        The layers' parameters per image; NaN for unknown conditions.
+
+    Source: Noise Flow, Eqs. 12, 14 and 16.
+    """
+    log_gain = jnp.zeros_like(params["b1"])
+    if "v" in params:
+        log_gain = _contract(iso_weights(iso, isos), params["v"]) + log_iso(iso).astype(
+            params["v"].dtype
+        )
+    if "log_psi" in params:
+        log_gain = log_gain + _contract(camera_weights(camera, cameras), params["log_psi"])
+    return SignalAndGain(params["b1"], params["b2"], log_gain, log_gain)
+
+
+def reference_gain(
+    params: dict,
+    camera: Num[Array, "*n"],
+    iso: Num[Array, "*n"],
+    *,
+    cameras: tuple[str, ...],
+    isos: tuple[int, ...],
+) -> SignalAndGain:
+    """The parameterisation of the published code: cameras scale exponents, one scalar multiplies the noise.
+
+    Args:
+        params: `b1`, `b2` (scalars), optionally `v` (K,) per ISO, `camera` (3, M), logarithms of what
+            multiplies b1, b2 and v for each camera, and `gain_val` (scalar > 0).
+        camera: shape () or (N,), index into `cameras`.
+        iso: shape () or (N,), ISO numbers.
+        cameras: the M known cameras.
+        isos: the K known ISO numbers.
+
+    Returns:
+        The layers' parameters per image; NaN for unknown conditions.
+
+    Source: the published implementation of Noise Flow (layers `sdn4`, `sdn5` and `gain4`).
+    """
+    b1, b2 = params["b1"], params["b2"]
+    exponent = jnp.ones_like(b1)
+    if "camera" in params:
+        weights = camera_weights(camera, cameras)
+        scale1, scale2, exponent = (jnp.exp(_contract(weights, row)) for row in params["camera"])
+        b1, b2 = b1 * scale1, b2 * scale2
+    log_signal_gain = jnp.zeros_like(params["b1"])
+    if "v" in params:
+        value = _contract(iso_weights(iso, isos), params["v"])
+        log_signal_gain = value * exponent + log_iso(iso).astype(value.dtype)
+    log_gain = jnp.log(params["gain_val"]) if "gain_val" in params else jnp.zeros_like(b1)
+    return SignalAndGain(b1, b2, log_signal_gain, log_gain)
+
+
+PARAMETERISATIONS = {"paper": paper_gain, "reference": reference_gain}
+
+
+def _contract(weights, table):
+    return jnp.tensordot(weights.astype(table.dtype), table, axes=1)

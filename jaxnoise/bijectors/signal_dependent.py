@@ -1,0 +1,72 @@
+"""Signal-dependent noise: the standard deviation grows with the clean intensity."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, sum_event
+
+VARIANCE_FLOOR = 1e-20
+"""Smallest variance under the root, in squared units of the image."""
+
+
+class SignalDependent(_distrax.Bijector):
+    """Multiplies by `s = sqrt(beta1 * clean / gain + beta2)`.
+
+    Forward is latent to noise: `noise = s * z`. Parameters are stored as logarithms.
+    """
+
+    def __init__(
+        self,
+        clean: Float[Array, "*n h w c"],
+        log_beta1: Float[Array, "*m"],
+        log_beta2: Float[Array, "*m"],
+        log_gain: Float[Array, "*m"] | float = 0.0,
+    ):
+        """Builds the layer for given clean images.
+
+        Args:
+            clean: amplified clean images, shape (..., H, W, C), fraction of full scale; negative
+                values count as 0.
+            log_beta1: log of the variance per unit of unamplified signal, shape () or (N,).
+            log_beta2: log of the variance at zero signal, shape () or (N,).
+            log_gain: log of the gain that takes the unamplified signal to `clean`, shape () or (N,).
+
+        Source: Noise Flow, Eqs. 12 and 13 and the latent clean image of Section 4.1.
+        """
+        super().__init__(event_ndims_in=EVENT_NDIMS)
+        slope = jnp.exp(jnp.asarray(log_beta1) - jnp.asarray(log_gain))
+        variance = over_pixels(slope) * jnp.maximum(clean, 0.0) + over_pixels(jnp.exp(log_beta2))
+        self._log_scale = 0.5 * jnp.log(jnp.maximum(variance, VARIANCE_FLOOR))
+
+    def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
+        """Latent to noise, with the log-determinant summed over (H, W, C).
+
+        Args:
+            x: latent, shape (..., H, W, C).
+
+        Returns:
+            The noise, same shape, and `sum log s`, shape (...).
+
+        Source: Noise Flow, Eqs. 12 and 13.
+        """
+        log_scale = jnp.broadcast_to(
+            self._log_scale, jnp.broadcast_shapes(x.shape, self._log_scale.shape)
+        )
+        return x * jnp.exp(log_scale), sum_event(log_scale)
+
+    def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
+        """Noise to latent, with the log-determinant summed over (H, W, C).
+
+        Args:
+            y: noise, shape (..., H, W, C).
+
+        Returns:
+            The latent, same shape, and `-sum log s`, shape (...).
+
+        Source: Noise Flow, Eqs. 12 and 13.
+        """
+        log_scale = jnp.broadcast_to(
+            self._log_scale, jnp.broadcast_shapes(y.shape, self._log_scale.shape)
+        )
+        return y * jnp.exp(-log_scale), -sum_event(log_scale)

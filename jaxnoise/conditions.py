@@ -1,0 +1,188 @@
+"""From a camera index and an ISO number to rows of a parameter table, one per image."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from jaxnoise.errors import UsageError
+
+NOT_STATED = 0
+"""The ISO number of images that do not state one. It is a class of its own: nothing interpolates to it."""
+
+
+def _is_concrete(*arrays) -> bool:
+    return not any(isinstance(array, jax.core.Tracer) for array in arrays)
+
+
+def check_conditions(camera, iso, *, cameras: tuple[str, ...], isos: tuple[int, ...]) -> None:
+    """Raises when a camera or an ISO is not one that a model knows. Does nothing under jit.
+
+    Args:
+        camera: shape (N,) or scalar, index into `cameras`.
+        iso: shape (N,) or scalar, ISO numbers.
+        cameras: the known cameras' names.
+        isos: the known ISO numbers in ascending order; those between two known ones are known too.
+
+    Raises:
+        UsageError: names what is unknown and lists what is known.
+    """
+    if not _is_concrete(camera, iso):
+        return
+    camera, iso = np.asarray(camera), np.asarray(iso)
+    unknown = camera[(camera < 0) | (camera >= len(cameras)) | (camera != np.floor(camera))]
+    if unknown.size:
+        raise UsageError(
+            f"camera index {unknown.flat[0]} is unknown: use 0 to {len(cameras) - 1} for "
+            f"{', '.join(cameras)}."
+        )
+    stated = [value for value in isos if value != NOT_STATED]
+    low, high = (min(stated), max(stated)) if stated else (np.inf, -np.inf)
+    known = (iso >= low) & (iso <= high)
+    if NOT_STATED in isos:
+        known |= iso == NOT_STATED
+    if not known.all():
+        listed = ", ".join(
+            "not stated (0)" if value == NOT_STATED else str(value) for value in isos
+        )
+        raise UsageError(
+            f"ISO {iso[~known].flat[0]:g} is unknown: this model knows {listed} and what lies "
+            "between two of them."
+        )
+
+
+def camera_weights(camera: Num[Array, "*n"], cameras: tuple[str, ...]) -> Float[Array, "*n k"]:
+    """Rows that pick each image's camera from a table: one-hot, NaN for an unknown camera.
+
+    Args:
+        camera: shape (N,) or scalar, index into `cameras`.
+        cameras: the known cameras' names, K of them.
+
+    Returns:
+        Shape (N, K).
+    """
+    camera = jnp.asarray(camera)
+    one_hot = (camera[..., None] == jnp.arange(len(cameras))).astype(jnp.result_type(float))
+    return jnp.where(one_hot.sum(-1, keepdims=True) == 1, one_hot, jnp.nan)
+
+
+def iso_weights(iso: Num[Array, "*n"], isos: tuple[int, ...]) -> Float[Array, "*n k"]:
+    """Rows that interpolate a table over known ISO numbers, linearly in log ISO.
+
+    Args:
+        iso: shape (N,) or scalar, ISO numbers; 0 is "not stated".
+        isos: the known ISO numbers in ascending order, K of them; 0, if there, is a class apart.
+
+    Returns:
+        Shape (N, K), non-negative, summing to 1; NaN where the ISO is unknown.
+    """
+    iso = jnp.asarray(iso, jnp.result_type(float))
+    columns = [jnp.zeros_like(iso) for _ in isos]
+    position = jnp.log(jnp.where(iso > 0, iso, 1.0))
+    stated = [index for index, value in enumerate(isos) if value != NOT_STATED]
+    knots = jnp.log(jnp.asarray([isos[index] for index in stated], iso.dtype))
+    for place, index in enumerate(stated):
+        rising = falling = jnp.where(position == knots[place], 1.0, 0.0)
+        if place > 0:
+            step = knots[place] - knots[place - 1]
+            inside = (position >= knots[place - 1]) & (position <= knots[place])
+            rising = jnp.where(inside, (position - knots[place - 1]) / step, 0.0)
+        if place + 1 < len(stated):
+            step = knots[place + 1] - knots[place]
+            inside = (position >= knots[place]) & (position <= knots[place + 1])
+            falling = jnp.where(inside, (knots[place + 1] - position) / step, 0.0)
+        columns[index] = jnp.where(iso > 0, jnp.maximum(rising, falling), 0.0)
+    if NOT_STATED in isos:
+        columns[isos.index(NOT_STATED)] = jnp.where(iso == NOT_STATED, 1.0, 0.0)
+    weights = jnp.stack(columns, -1)
+    known = weights.sum(-1, keepdims=True) > 0.5
+    return jnp.where(known, weights, jnp.nan)
+
+
+def log_iso(iso: Num[Array, "*n"]) -> Float[Array, "*n"]:
+    """Natural logarithm of the ISO number; 0 where it is not stated.
+
+    Args:
+        iso: ISO numbers, any shape.
+
+    Returns:
+        Same shape.
+    """
+    iso = jnp.asarray(iso, jnp.result_type(float))
+    return jnp.log(jnp.where(iso > 0, iso, 1.0))
+
+
+def table_rows(
+    camera: Num[Array, "*n"],
+    iso: Num[Array, "*n"],
+    table: Float[Array, "cameras isos ..."],
+    *,
+    cameras: tuple[str, ...],
+    isos: tuple[int, ...],
+) -> Float[Array, "..."]:
+    """Each image's row of a table over cameras and ISO numbers.
+
+    Args:
+        camera: shape (N,) or scalar, index into `cameras`.
+        iso: shape (N,) or scalar, ISO numbers.
+        table: shape (len(cameras), len(isos), ...).
+        cameras: the known cameras' names.
+        isos: the known ISO numbers in ascending order.
+
+    Returns:
+        Shape (N, ...), interpolated linearly in log ISO; NaN for unknown conditions.
+    """
+    weights = camera_weights(camera, cameras)[..., :, None] * iso_weights(iso, isos)[..., None, :]
+    return jnp.tensordot(weights.astype(table.dtype), table, axes=2)
+
+
+def nearest_rows(
+    camera: Num[Array | np.ndarray, " n"],
+    iso: Num[Array | np.ndarray, " n"],
+    *,
+    isos: tuple[int, ...],
+) -> Array:
+    """Which row of a table over cameras and ISO numbers, flattened, is nearest to each image.
+
+    Args:
+        camera: shape (N,), camera indices, on the host or the device but not under jit.
+        iso: shape (N,), ISO numbers.
+        isos: the known ISO numbers.
+
+    Returns:
+        Shape (N,), int32, `camera * len(isos) + column` with the column nearest in log ISO.
+    """
+    known, stated = np.asarray(isos, float), np.asarray(iso, float)
+    distance = np.abs(np.log(np.maximum(stated, 1.0))[:, None] - np.log(np.maximum(known, 1.0)))
+    column = distance.argmin(1)
+    return jnp.asarray(np.asarray(camera, int) * len(isos) + column, jnp.int32)
+
+
+def fill_absent(table: np.ndarray, *, isos: tuple[int, ...], power: float = 0.0) -> np.ndarray:
+    """A table over cameras and ISO numbers with its NaN rows filled from their nearest relatives.
+
+    A missing ISO takes the row of the same camera's nearest ISO, a camera without any row that of the
+    mean camera.
+
+    Args:
+        table: shape (cameras, isos, ...); rows without data are NaN.
+        isos: the ISO numbers.
+        power: the entries are logarithms of what grows as this power of the ISO number.
+
+    Returns:
+        The same shape without NaN.
+    """
+    log_isos = np.log(np.maximum(np.asarray(isos, float), 1.0))
+    growth = power * log_isos.reshape(1, -1, *[1] * (table.ndim - 2))
+    rows = table - growth
+    known = ~np.isnan(table).reshape(*table.shape[:2], -1).any(-1)
+    present = known.any(0)
+    mean_camera = np.zeros_like(rows[0])
+    for column in np.flatnonzero(present):
+        mean_camera[column] = rows[known[:, column], column].mean(0)
+    filled = rows.copy()
+    for m, k in zip(*np.nonzero(~known), strict=True):
+        source, columns = (rows[m], known[m]) if known[m].any() else (mean_camera, present)
+        nearest = np.flatnonzero(columns)
+        filled[m, k] = source[nearest[np.abs(log_isos[nearest] - log_isos[k]).argmin()]]
+    return filled + growth

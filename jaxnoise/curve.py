@@ -1,0 +1,234 @@
+"""Noise curves: standard deviation and mean of the noise as smooth functions of the clean intensity.
+
+The variance is `(shot * I + read) * exp(2 c(I))` and the mean is `m(I)`, with c and m piecewise linear
+between equally spaced knots on [0, 1]. Raw sensors need c = 0; rendered images, whose tone curve makes
+mid-tones the noisiest, need the knots.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxnoise.conditions import fill_absent
+
+VARIANCE_FLOOR = 1e-14
+"""Smallest read-noise variance that a fit returns, in squared units of full scale."""
+
+
+class Curve(NamedTuple):
+    """A noise curve, or a table of them: the leading axes are free.
+
+    Attributes:
+        log_shot: log of the variance per unit of intensity, shape (..., C).
+        log_read: log of the variance at zero intensity, shape (..., C).
+        log_std: correction of the log standard deviation at each knot, shape (..., C, K).
+        mean: mean of the noise at each knot, unit of full scale, shape (..., C, K).
+    """
+
+    log_shot: Float[Array, "*n c"]
+    log_read: Float[Array, "*n c"]
+    log_std: Float[Array, "*n c k"]
+    mean: Float[Array, "*n c k"]
+
+
+def hat_weights(intensity: Float[Array, "*n"], knots: int) -> Float[Array, "*n k"]:
+    """Weights of linear interpolation between equally spaced knots on [0, 1].
+
+    Args:
+        intensity: any shape, fraction of full scale; values outside [0, 1] take the end knots.
+        knots: their number K >= 2.
+
+    Returns:
+        Shape (..., K), non-negative, summing to 1.
+    """
+    position = jnp.clip(intensity, 0.0, 1.0)[..., None] * (knots - 1)
+    return jnp.maximum(0.0, 1.0 - jnp.abs(position - jnp.arange(knots, dtype=position.dtype)))
+
+
+def evaluate(
+    curve: Curve, clean: Float[Array, "*n h w c"]
+) -> tuple[Float[Array, "*n h w c"], Float[Array, "*n h w c"]]:
+    """Log standard deviation and mean of the noise at each pixel.
+
+    Args:
+        curve: one curve per image and channel, leading axes (N,) or none.
+        clean: shape (..., H, W, C), fraction of full scale.
+
+    Returns:
+        The log standard deviation and the mean, both of the broadcast shape (..., H, W, C).
+    """
+    spread = lambda values: values[..., None, None, :]  # noqa: E731
+    variance = spread(jnp.exp(curve.log_shot)) * jnp.maximum(clean, 0.0)
+    variance = variance + spread(jnp.exp(curve.log_read))
+    weights = hat_weights(clean, curve.mean.shape[-1])
+    at_pixels = lambda knots: (weights * knots[..., None, None, :, :]).sum(-1)  # noqa: E731
+    log_std = 0.5 * jnp.log(jnp.maximum(variance, VARIANCE_FLOOR)) + at_pixels(curve.log_std)
+    return log_std, at_pixels(curve.mean)
+
+
+class IntensityMoments(NamedTuple):
+    """Moments of the noise in bins of the clean intensity, per key and channel: shape (keys, C, bins).
+
+    Attributes:
+        count: number of values.
+        intensity: sum of the clean intensities.
+        first: sum of the noise.
+        second: sum of the squared noise.
+    """
+
+    count: Float[Array, "keys c bins"]
+    intensity: Float[Array, "keys c bins"]
+    first: Float[Array, "keys c bins"]
+    second: Float[Array, "keys c bins"]
+
+
+def intensity_moments(
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    key: Int[Array, " n"],
+    *,
+    keys: int,
+    bins: int = 256,
+) -> IntensityMoments:
+    """Sums over pixels, in bins that are equally wide in the square root of the intensity.
+
+    Args:
+        noise: shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        key: shape (N,), which of the keys each image belongs to.
+        keys: their number.
+        bins: bins over [0, 1]; the square root keeps the dark end fine, where variance changes fastest.
+
+    Returns:
+        The moments, shape (keys, C, bins).
+    """
+    channels = noise.shape[-1]
+    place = jnp.sqrt(jnp.clip(clean, 0.0, 1.0)) * bins
+    place = jnp.clip(place.astype(jnp.int32), 0, bins - 1)
+    place = (key[:, None, None, None] * channels + jnp.arange(channels)) * bins + place
+    total = lambda values: jax.ops.segment_sum(  # noqa: E731
+        values.ravel(), place.ravel(), keys * channels * bins
+    ).reshape(keys, channels, bins)
+    sums = (jnp.ones_like(noise), jnp.clip(clean, 0.0, 1.0), noise, noise**2)
+    return IntensityMoments(*map(total, sums))
+
+
+def fit_linear_variance(
+    moments: IntensityMoments, *, iterations: int = 40
+) -> tuple[np.ndarray, np.ndarray]:
+    """Maximum-likelihood shot and read variances of zero-mean Gaussian noise, per key and channel.
+
+    Fisher scoring on binned moments: weighted least squares of the mean square on the mean intensity with
+    weights count / variance^2, both coefficients kept non-negative.
+
+    Args:
+        moments: shape (keys, C, bins); keys without data give NaN.
+        iterations: scoring steps.
+
+    Returns:
+        Shot and read variance, float64, each of shape (keys, C), read at least `VARIANCE_FLOOR`.
+
+    Source: Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling", Section IV.
+    """
+    count, intensity, _, second = (np.asarray(value).astype(np.float64) for value in moments)
+    filled = np.maximum(count, 1.0)
+    x, y = intensity / filled, second / filled
+    total = count.sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = second.sum(-1) / total
+    variance = np.broadcast_to(np.maximum(pooled, VARIANCE_FLOOR)[..., None], y.shape)
+    shot, read = np.zeros_like(pooled), pooled
+    for _ in range(iterations):
+        weight = count / variance**2
+        moment = lambda *factors: np.prod(np.broadcast_arrays(weight, *factors), 0).sum(-1)  # noqa: B023, E731
+        s0, sx, sxx, sy, sxy = moment(), moment(x), moment(x, x), moment(y), moment(x, y)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            determinant = s0 * sxx - sx**2
+            spread = determinant > 1e-9 * s0 * sxx
+            shot = np.where(spread, (s0 * sxy - sx * sy) / determinant, 0.0)
+            read = np.where(spread, (sxx * sy - sx * sxy) / determinant, sy / s0)
+            read = np.where(shot < 0, sy / s0, read)
+            shot = np.where(read < 0, sxy / sxx, np.maximum(shot, 0.0))
+        read = np.where(np.isnan(pooled), np.nan, np.maximum(read, VARIANCE_FLOOR))
+        shot = np.where(np.isnan(pooled), np.nan, shot)
+        variance = np.nan_to_num(shot[..., None] * x + read[..., None], nan=1.0)
+        variance = np.maximum(variance, VARIANCE_FLOOR)
+    return shot, read
+
+
+def fit_curve(moments: IntensityMoments, *, knots: int = 17, correlated: float = 10.0) -> Curve:
+    """A curve per key and channel by moments: linear variance first, then smooth corrections.
+
+    Args:
+        moments: shape (keys, C, bins); keys without data give NaN.
+        knots: knots K of the corrections.
+        correlated: how many neighbouring pixels carry the information of one independent pixel; the
+            corrections are shrunk towards 0 accordingly.
+
+    Returns:
+        Arrays of shape (keys, C) and (keys, C, K), float64.
+    """
+    shot, read = fit_linear_variance(moments)
+    count, intensity, first, second = (np.asarray(value).astype(np.float64) for value in moments)
+    filled = np.maximum(count, 1.0)
+    x, mean = intensity / filled, first / filled
+    variance = np.maximum(
+        np.nan_to_num(shot[..., None] * x + read[..., None], nan=1.0), VARIANCE_FLOOR
+    )
+    weights = np.asarray(hat_weights(jnp.asarray(x, float), knots)).astype(np.float64)
+    information = count / correlated
+    scatter = np.maximum(second / filled - mean**2, 1e-3 * variance)
+    log_ratio = 0.5 * np.log(np.where(count > 1, scatter / variance, 1.0))
+    log_std = _ridge(weights, log_ratio, 2.0 * information, prior=1.0)
+    mean_prior = (variance * count).sum(-1) / np.maximum(count.sum(-1), 1.0)
+    means = _ridge(
+        weights, mean, information / variance, prior=1.0 / np.maximum(mean_prior, VARIANCE_FLOOR)
+    )
+    absent = np.isnan(shot)[..., None]
+    log_shot = np.log(np.maximum(shot, VARIANCE_FLOOR))
+    return Curve(
+        np.where(absent[..., 0], np.nan, log_shot),
+        np.log(read),
+        np.where(absent, np.nan, log_std),
+        np.where(absent, np.nan, means),
+    )
+
+
+def _ridge(weights, target, information, *, prior):
+    """Posterior mean of knot values: Gaussian observations, a smooth Gaussian prior around 0."""
+    knots = weights.shape[-1]
+    bend = np.diff(np.eye(knots), 2, axis=0)
+    roughness = np.eye(knots) + 100.0 * bend.T @ bend
+    normal = np.einsum("...bk,...b,...bl->...kl", weights, information, weights)
+    normal = normal + np.asarray(prior)[..., None, None] * roughness
+    right = np.einsum("...bk,...b->...k", weights, information * target)
+    return np.linalg.solve(normal, right[..., None])[..., 0]
+
+
+def curve_table(
+    moments: IntensityMoments, *, cameras: int, isos: tuple[int, ...], knots: int = 17
+) -> dict[str, np.ndarray]:
+    """A fitted curve for every camera and ISO number, those without data filled from their relatives.
+
+    Args:
+        moments: shape (cameras * len(isos), C, bins).
+        cameras: number of cameras.
+        isos: known ISO numbers.
+        knots: knots K of the corrections.
+
+    Returns:
+        The fields of `Curve`, each with leading axes (cameras, len(isos)), float64. Where data are absent
+        shot variance is taken to grow with the ISO number and read variance with its square.
+    """
+    growth = {"log_shot": 1.0, "log_read": 2.0}
+    return {
+        name: fill_absent(
+            table.reshape(cameras, len(isos), *table.shape[1:]),
+            isos=isos,
+            power=growth.get(name, 0.0),
+        )
+        for name, table in fit_curve(moments, knots=knots)._asdict().items()
+    }

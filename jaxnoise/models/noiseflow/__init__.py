@@ -1,0 +1,28 @@
+"""Noise Flow: the likelihood of camera noise by a conditional normalizing flow.
+
+Source: Abdelhamed, Brubaker and Brown, "Noise Flow: Noise Modeling with Conditional Normalizing Flows",
+ICCV 2019.
+"""
+
+from jaxnoise.models.noiseflow.config import Config
+from jaxnoise.models.noiseflow.initialise import init, init_from_data
+from jaxnoise.models.noiseflow.model import (
+    describe,
+    distribution,
+    log_prob,
+    nll_and_update,
+    parameter_count,
+    sample,
+)
+
+__all__ = [
+    "Config",
+    "describe",
+    "distribution",
+    "init",
+    "init_from_data",
+    "log_prob",
+    "nll_and_update",
+    "parameter_count",
+    "sample",
+]

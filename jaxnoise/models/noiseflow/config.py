@@ -1,0 +1,65 @@
+"""What a noise flow is made of, as plain values that fit into a JSON file."""
+
+from dataclasses import dataclass
+
+from jaxnoise.bijectors.chain import parse
+from jaxnoise.errors import UsageError
+
+CHOICES = {
+    "parameterisation": ("paper", "reference"),
+    "normalisation": ("none", "batch"),
+    "base": ("normal", "student_t"),
+    "taps": ("shared", "conditional"),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of a noise flow.
+
+    Attributes:
+        arch: layers, the data side first: see `jaxnoise.bijectors.chain.TOKENS`.
+        parameterisation: of the signal and gain layers: "paper" (Eqs. 12 to 16) or "reference" (what the
+            published code computes).
+        channels: channels of the images, at least 2.
+        cameras: names of the known cameras; a batch's `camera` indexes them.
+        isos: known ISO numbers in ascending order; 0 stands for "not stated".
+        width: hidden channels of the coupling networks.
+        normalisation: in the coupling networks: "none", or "batch" as in the published code.
+        base: distribution of the latent: "normal", or "student_t" with a learned tail.
+        knots: knots of the noise curve's corrections.
+        taps: of causal convolutions: "shared", or "conditional" on camera and ISO.
+    """
+
+    arch: str = "S-Ax4-G-Ax4-CAM"
+    parameterisation: str = "paper"
+    channels: int = 4
+    cameras: tuple[str, ...] = ("IP", "GP", "S6", "N6", "G4")
+    isos: tuple[int, ...] = (100, 400, 800, 1600, 3200)
+    width: int = 4
+    normalisation: str = "none"
+    base: str = "normal"
+    knots: int = 17
+    taps: str = "shared"
+
+    def __post_init__(self):
+        """Checks every field and turns lists, as JSON has them, into tuples.
+
+        Raises:
+            UsageError: names the field and what it may be.
+        """
+        object.__setattr__(self, "cameras", tuple(self.cameras))
+        object.__setattr__(self, "isos", tuple(self.isos))
+        for field, choices in CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise UsageError(
+                    f"{field} is {getattr(self, field)!r}: use {' or '.join(choices)}."
+                )
+        for field, least in (("width", 1), ("knots", 2)):
+            if getattr(self, field) < least:
+                raise UsageError(f"{field} is {getattr(self, field)}: use {least} or more.")
+        if not self.cameras or len(set(self.cameras)) != len(self.cameras):
+            raise UsageError("cameras must name at least one camera, each once.")
+        if not self.isos or list(self.isos) != sorted(set(self.isos)) or self.isos[0] < 0:
+            raise UsageError("isos must be ascending ISO numbers, each once (0 for not stated).")
+        parse(self.arch, self.channels)

@@ -1,0 +1,280 @@
+"""Density, sampling and training-mode likelihood of a noise flow."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num, PyTree
+
+from jaxnoise.bijectors import StudentT, _distrax
+from jaxnoise.bijectors.chain import SHARED, Layer, build_layer, is_table, parse
+from jaxnoise.bijectors.coupling import AffineCoupling, kept_channels
+from jaxnoise.bijectors.squeeze import Squeeze
+from jaxnoise.conditions import check_conditions
+from jaxnoise.models.noiseflow.config import Config
+from jaxnoise.nets.coupling_conditioner import CouplingConditioner
+
+Variables = dict[str, PyTree[Array]]
+BASE = "base"
+"""Where the parameter of the base distribution is stored."""
+
+
+def conditioner_net(config: Config, layer: Layer) -> CouplingConditioner:
+    """The network of a coupling layer."""
+    changed = layer.channels - kept_channels(layer.channels)
+    return CouplingConditioner(config.width, changed, config.normalisation)
+
+
+def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Array:
+    """The clean image squeezed until it has so many channels: the resolution of a layer behind squeezes."""
+    while clean.shape[-1] < channels:
+        clean = Squeeze().inverse(clean)
+    return clean
+
+
+def layer_builder(variables: Variables, config: Config, clean, camera, iso):
+    """A function from a layer to its bijector in evaluation mode, for one batch of conditions."""
+
+    def build(layer: Layer):
+        conditioner = None
+        if layer.kind == "coupling":
+            net = conditioner_net(config, layer)
+            collections = {
+                kind: variables[kind][layer.name]
+                for kind in ("params", "batch_stats")
+                if layer.name in variables[kind]
+            }
+            conditioner = lambda kept: net.apply(collections, kept)  # noqa: E731
+        return build_layer(
+            layer,
+            variables["params"],
+            variables["constants"],
+            clean=clean_at(clean, layer.channels),
+            camera=camera,
+            iso=iso,
+            cameras=config.cameras,
+            isos=config.isos,
+            parameterisation=config.parameterisation,
+            conditioner=conditioner,
+        )
+
+    return build
+
+
+def base_distribution(variables: Variables, config: Config, shape: tuple[int, ...], dtype):
+    """The distribution of the latent, batch shape (N,), events of the remaining shape."""
+    if config.base == "student_t":
+        log_excess = variables["params"][BASE]["log_excess"]
+        element = StudentT(jnp.broadcast_to(log_excess, shape).astype(dtype))
+    else:
+        element = _distrax.Normal(jnp.zeros(shape, dtype), jnp.ones(shape, dtype))
+    return _distrax.Independent(element, len(shape) - 1)
+
+
+def latent_shape(config: Config, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the latent of images of a given shape (N, H, W, C)."""
+    squeezes = sum(layer.kind == "squeeze" for layer in parse(config.arch, config.channels))
+    batch, height, width, channels = shape
+    return batch, height >> squeezes, width >> squeezes, channels << (2 * squeezes)
+
+
+def distribution(
+    variables: Variables,
+    config: Config,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> _distrax.Transformed:
+    """The distribution of noise given clean images, in evaluation mode.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the model's configuration.
+        clean: shape (N, H, W, C), fraction of full scale.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        A `distrax.Transformed` over noise with batch shape (N,) and events (H, W, C); `bijector.forward`
+        takes the latent to noise.
+
+    Raises:
+        UsageError: for a camera or ISO that the model does not know; under jit the density is NaN.
+
+    Source: Noise Flow, Eqs. 7 and 8.
+    """
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    build = layer_builder(variables, config, clean, camera, iso)
+    chain = _distrax.Chain([build(layer) for layer in parse(config.arch, config.channels)])
+    base = base_distribution(variables, config, latent_shape(config, clean.shape), clean.dtype)
+    return _distrax.Transformed(base, chain)
+
+
+def log_prob(
+    variables: Variables,
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> Float[Array, " n"]:
+    """Log density of noise given clean images, in evaluation mode.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the model's configuration.
+        noise: `noisy - clean`, shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        Nats per image, shape (N,); NaN under jit for unknown conditions.
+
+    Raises:
+        UsageError: for a camera or ISO that the model does not know, outside jit.
+
+    Source: Noise Flow, Eq. 8.
+    """
+    return distribution(variables, config, clean, camera, iso).log_prob(noise)
+
+
+def sample(
+    key: Array,
+    variables: Variables,
+    config: Config,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+    *,
+    temperature: float | Float[Array, ""] = 1.0,
+) -> Float[Array, "n h w c"]:
+    """Noise for clean images: add it to them, and clip to [0, 1] if the sensor does.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `init` or a trained model.
+        config: the model's configuration.
+        clean: shape (N, H, W, C), fraction of full scale; any H and W.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+        temperature: factor on the latent; 1 samples the modelled distribution.
+
+    Returns:
+        Noise, shape (N, H, W, C), same unit; NaN under jit for unknown conditions.
+
+    Raises:
+        UsageError: for a camera or ISO that the model does not know, outside jit.
+
+    Source: Noise Flow, Section 3.1; the temperature is that of the published sampler.
+    """
+    flow = distribution(variables, config, clean, camera, iso)
+    latent = flow.distribution.sample(seed=key)
+    return flow.bijector.forward(latent * temperature)
+
+
+def nll_and_update(
+    variables: Variables,
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> tuple[Float[Array, " n"], Variables]:
+    """Negative log-likelihood in training mode, and the variables with updated batch statistics.
+
+    With batch normalisation each coupling network uses the statistics of this batch, all images together;
+    without it the value is that of `-log_prob`.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the model's configuration.
+        noise: `noisy - clean`, shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        Nats per image, shape (N,), and the variables, `batch_stats` updated.
+
+    Raises:
+        UsageError: for a camera or ISO that the model does not know, outside jit.
+
+    Source: Noise Flow, Eq. 8.
+    """
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    build = layer_builder(variables, config, clean, camera, iso)
+    latent, log_det = noise, jnp.zeros(noise.shape[:1], noise.dtype)
+    statistics = dict(variables["batch_stats"])
+    for layer in parse(config.arch, config.channels):
+        if layer.name in statistics:
+            collections = {kind: variables[kind][layer.name] for kind in ("params", "batch_stats")}
+            output, updated = conditioner_net(config, layer).apply(
+                collections,
+                latent[..., : kept_channels(layer.channels)],
+                train=True,
+                mutable=["batch_stats"],
+            )
+            statistics[layer.name] = updated["batch_stats"]
+            bijector = AffineCoupling(lambda _, output=output: output)
+        else:
+            bijector = build(layer)
+        latent, change = bijector.inverse_and_log_det(latent)
+        log_det = log_det + change
+    base = base_distribution(variables, config, latent.shape, latent.dtype)
+    return -(base.log_prob(latent) + log_det), {**variables, "batch_stats": statistics}
+
+
+def parameter_count(variables: Variables) -> int:
+    """Number of stored trainable scalars.
+
+    Args:
+        variables: from `init` or a trained model.
+
+    Returns:
+        The count, batch statistics and fixed permutations not included.
+    """
+    return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(variables["params"]))
+
+
+def describe(variables: Variables, config: Config) -> dict[str, float]:
+    """The parameters that have a meaning, as numbers to plot over training.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the model's configuration.
+
+    Returns:
+        A flat dictionary: `beta1`, `beta2`, `gain/<iso>`, `camera/<name>` (signal and gain layers),
+        `shot/<camera>/<iso>`, `read/<camera>/<iso>` (noise curve, mean of the channels),
+        `tap/left`, `tap/above` (causal convolution, mean of the diagonal) and `degrees_of_freedom`.
+
+    Source: Noise Flow, Figures 6 and 7 show the first four.
+    """
+    params = jax.tree.map(np.asarray, variables["params"])
+    values: dict[str, float] = {}
+    shared = params.get(SHARED, {})
+    if "b1" in shared:
+        values |= {"beta1": np.exp(shared["b1"]), "beta2": np.exp(shared["b2"])}
+    if "v" in shared:
+        for iso, value in zip(config.isos, shared["v"], strict=True):
+            values[f"gain/{iso}"] = np.exp(value) * max(iso, 1)
+    if "gain_val" in shared:
+        values["gain"] = shared["gain_val"]
+    for name, rows in (("log_psi", shared.get("log_psi")), ("camera", shared.get("camera"))):
+        if rows is not None:
+            factors = np.exp(rows if name == "log_psi" else rows[2])
+            values |= {f"camera/{c}": f for c, f in zip(config.cameras, factors, strict=True)}
+    for layer in parse(config.arch, config.channels):
+        own = params.get(layer.name, {})
+        if layer.kind == "curve":
+            for m, camera in enumerate(config.cameras):
+                for k, iso in enumerate(config.isos):
+                    values[f"shot/{camera}/{iso}"] = np.exp(own["log_shot"][m, k]).mean()
+                    values[f"read/{camera}/{iso}"] = np.exp(own["log_read"][m, k]).mean()
+        if layer.kind == "causal" and "tap/left" not in values:
+            taps = own["taps"].mean((0, 1)) if is_table(own) else own["taps"]
+            values["tap/left"] = np.diagonal(taps[0]).mean()
+            values["tap/above"] = np.diagonal(taps[2 * layer.radius]).mean()
+    if BASE in params:
+        values["degrees_of_freedom"] = 2.0 + np.exp(params[BASE]["log_excess"])
+    return {name: float(value) for name, value in values.items()}

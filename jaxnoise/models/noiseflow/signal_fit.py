@@ -1,0 +1,91 @@
+"""Maximum-likelihood start of the signal and gain layers, from binned moments of the noise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from jaxnoise.bijectors.gain import PARAMETERISATIONS
+from jaxnoise.curve import VARIANCE_FLOOR, IntensityMoments
+from jaxnoise.models.noiseflow.config import Config
+
+MAX_STEPS = 200
+DAMPING = 1e-3
+RIDGE = 1e-4
+"""Weight of the pull towards the initial values, in units of one value's information: fixes what the data leave free."""
+
+
+def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments) -> dict:
+    """Parameters of the signal and gain layers that maximise the likelihood of independent Gaussian noise.
+
+    Damped Fisher scoring on the log variance of each bin; cameras and ISO numbers without data keep the
+    values that the others imply.
+
+    Args:
+        shared: initial parameters, from `init`.
+        config: the model's configuration.
+        moments: of the noise, shape (cameras * isos, C, bins).
+
+    Returns:
+        Fitted parameters of the same structure.
+
+    Source: Noise Flow, Eqs. 12 to 16, for the variance model; the scoring is textbook.
+    """
+    count = np.asarray(moments.count).astype(np.float64).sum(1)
+    filled = np.maximum(count, 1.0)
+    intensity = np.asarray(moments.intensity).astype(np.float64).sum(1) / filled
+    square = np.asarray(moments.second).astype(np.float64).sum(1) / filled
+    key = np.arange(len(count))
+    camera, iso = key // len(config.isos), np.asarray(config.isos)[key % len(config.isos)]
+    weight = 0.5 * count / max(count.sum(), 1.0)
+    start, unravel = ravel_pytree(shared)
+
+    def log_variance(theta):
+        layers = PARAMETERISATIONS[config.parameterisation](
+            unravel(theta),
+            jnp.asarray(camera),
+            jnp.asarray(iso),
+            cameras=config.cameras,
+            isos=config.isos,
+        )
+        slope = jnp.exp(layers.log_beta1 - layers.log_signal_gain)
+        column = lambda value: jnp.broadcast_to(value, key.shape)[:, None]  # noqa: E731
+        variance = column(slope) * jnp.asarray(intensity, theta.dtype)
+        variance = variance + column(jnp.exp(layers.log_beta2))
+        return jnp.log(variance + VARIANCE_FLOOR) + 2.0 * column(layers.log_gain)
+
+    value = jax.jit(log_variance)
+    jacobian = jax.jit(jax.jacfwd(log_variance))
+    square = np.maximum(square, VARIANCE_FLOOR)
+    initial = np.asarray(start).astype(np.float64)
+
+    def loss(theta):
+        logs = np.asarray(value(jnp.asarray(theta, start.dtype))).astype(np.float64)
+        with np.errstate(over="ignore"):
+            fit = (weight * (logs + square * np.exp(-logs))).sum()
+        return fit + 0.5 * RIDGE * ((theta - initial) ** 2).sum() / initial.size
+
+    theta, damping = initial, DAMPING
+    best = loss(theta)
+    for _ in range(MAX_STEPS):
+        at = jnp.asarray(theta, start.dtype)
+        logs = np.asarray(value(at)).astype(np.float64)
+        slopes = np.asarray(jacobian(at)).astype(np.float64)
+        with np.errstate(over="ignore"):
+            pull = weight * np.clip(square * np.exp(-logs) - 1.0, -1.0, 1e6)
+        gradient = np.einsum("kb,kbp->p", pull, slopes) - RIDGE * (theta - initial) / initial.size
+        fisher = np.einsum("kbp,kb,kbq->pq", slopes, weight, slopes)
+        fisher += (RIDGE / initial.size) * np.eye(initial.size)
+        step = np.linalg.solve(fisher + damping * np.diag(np.diag(fisher)), gradient)
+        step = np.clip(step, -2.0, 2.0)
+        proposed = loss(theta + step)
+        if np.isfinite(proposed) and proposed < best:
+            converged = best - proposed < 1e-9
+            theta, best, damping = theta + step, proposed, max(damping / 5.0, 1e-9)
+            if converged:
+                break
+        elif damping > 1e9:
+            break
+        else:
+            damping *= 4.0
+    return unravel(jnp.asarray(theta, start.dtype))

@@ -1,0 +1,72 @@
+"""The small network inside an affine coupling."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.initializers import normal, variance_scaling, zeros_init
+from jaxtyping import Array, Float
+
+BATCH_NORM_EPSILON = 1e-4
+BATCH_NORM_MOMENTUM = 0.9
+
+
+class CouplingConditioner(nn.Module):
+    """Shift and log scale of the changed channels from the kept ones.
+
+    Three convolutions (3x3, 1x1, 3x3) with ReLU between. The last one starts at zero, so that a fresh
+    coupling is the identity, and sees one more channel: 1 on a ring of padding, 0 inside, by which it can
+    tell the border.
+
+    Attributes:
+        width: channels of the hidden layers.
+        changed: channels to shift and scale.
+        normalisation: "none", or "batch" for batch normalisation without scale and shift.
+
+    Source: the published implementation of Noise Flow; the edge channel is that of Glow.
+    """
+
+    width: int
+    changed: int
+    normalisation: str = "none"
+
+    @nn.compact
+    def __call__(
+        self, kept: Float[Array, "*n h w k"], *, train: bool = False
+    ) -> tuple[Float[Array, "*n h w c"], Float[Array, "*n h w c"]]:
+        """Shift and log scale, each of shape (..., H, W, changed).
+
+        Args:
+            kept: shape (..., H, W, K).
+            train: with batch normalisation, use this batch's statistics and update the running ones.
+
+        Returns:
+            Shift, and log scale bounded by the learned `scale`.
+        """
+        if self.normalisation == "batch":
+            kernel_init = normal(0.05 * self.width / 512)
+        else:
+            kernel_init = variance_scaling(2.0, "fan_in", "normal")
+        hidden = kept
+        for name, size in (("first", 3), ("second", 1)):
+            hidden = nn.Conv(self.width, (size, size), kernel_init=kernel_init, name=name)(hidden)
+            if self.normalisation == "batch":
+                hidden = nn.BatchNorm(
+                    use_running_average=not train,
+                    momentum=BATCH_NORM_MOMENTUM,
+                    epsilon=BATCH_NORM_EPSILON,
+                    use_scale=False,
+                    use_bias=False,
+                    use_fast_variance=False,
+                    name=f"{name}_norm",
+                )(hidden)
+            hidden = nn.relu(hidden)
+        ring = [(0, 0)] * (hidden.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
+        edge = jnp.zeros((*hidden.shape[:-1], 1), hidden.dtype)
+        edge = jnp.pad(edge, ring, constant_values=1.0)
+        padded = jnp.concatenate([jnp.pad(hidden, ring), edge], -1)
+        output = nn.Conv(
+            2 * self.changed, (3, 3), padding="VALID", kernel_init=zeros_init(), name="last"
+        )(padded)
+        log_factor = self.param("log_factor", zeros_init(), (2 * self.changed,))
+        scale = self.param("scale", lambda _: jnp.full((), 1e-4))
+        shift, raw = jnp.split(output * jnp.exp(3.0 * log_factor), 2, -1)
+        return shift, scale * jnp.tanh(raw)

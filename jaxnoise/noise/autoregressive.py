@@ -1,0 +1,161 @@
+"""Linear autoregressive Gaussian noise: a noise curve, then a causal linear prediction of what it leaves.
+
+The noise minus its mean, over its standard deviation, is predicted from the pixels above and to the left
+and from the earlier channels of the pixel itself; what the prediction leaves is white. Fitted by moments
+and least squares, without a gradient step: the yardstick for any model that sees neighbours.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from jaxnoise.causal import SHRINKAGE, fit_taps, gram, predict, solve
+from jaxnoise.conditions import check_conditions, nearest_rows, table_rows
+from jaxnoise.curve import Curve, curve_table, evaluate, intensity_moments
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of an autoregressive model.
+
+    Attributes:
+        channels: channels of the images.
+        cameras: names of the known cameras.
+        isos: known ISO numbers, ascending; 0 is "not stated".
+        radius: how far the prediction looks, in pixels.
+        knots: knots of the noise curve's corrections.
+    """
+
+    channels: int = 4
+    cameras: tuple[str, ...] = ("camera",)
+    isos: tuple[int, ...] = (0,)
+    radius: int = 3
+    knots: int = 17
+
+
+def fit(
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> dict[str, Array]:
+    """Curve, taps and covariance of the prediction error for every camera and ISO.
+
+    Args:
+        config: known cameras and ISO numbers, radius and knots.
+        noise: `noisy - clean`, shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        `log_shot`, `log_read`, `log_std`, `mean` (see `jaxnoise.curve.Curve`), `taps` and `factor`, the
+        Cholesky factor of the error's covariance, each with leading axes (cameras, ISO numbers). Runs on
+        the host, outside jit.
+
+    Source: textbook two-dimensional linear prediction (Jain 1989, Chapter 6).
+    """
+    cameras, isos = len(config.cameras), len(config.isos)
+    key = nearest_rows(camera, iso, isos=config.isos)
+    moments = intensity_moments(noise, clean, key, keys=cameras * isos)
+    table = curve_table(moments, cameras=cameras, isos=config.isos, knots=config.knots)
+    variables = {name: jnp.asarray(value, noise.dtype) for name, value in table.items()}
+    residual, _ = _normalise(variables, config, noise, clean, camera, iso)
+    sums, pixels = gram(residual, key, radius=config.radius, keys=cameras * isos)
+    taps, covariance = fit_taps(
+        np.asarray(sums), np.asarray(pixels), channels=config.channels, shrinkage=SHRINKAGE
+    )
+    for name, value in {"taps": taps, "factor": np.linalg.cholesky(covariance)}.items():
+        shaped = value.reshape(cameras, isos, *value.shape[1:])
+        variables[name] = jnp.asarray(shaped, noise.dtype)
+    return variables
+
+
+def _rows(variables, config, camera, iso, *names):
+    known = {"cameras": config.cameras, "isos": config.isos}
+    check_conditions(camera, iso, **known)
+    return [table_rows(camera, iso, variables[name], **known) for name in names]
+
+
+def _normalise(variables, config, noise, clean, camera, iso):
+    """Noise with the curve's mean removed, over its standard deviation, and the log of that."""
+    curve = Curve(*_rows(variables, config, camera, iso, *Curve._fields))
+    log_std, mean = evaluate(curve, clean)
+    return (noise - mean) * jnp.exp(-log_std), log_std
+
+
+def log_prob(
+    variables: dict[str, Array],
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> Float[Array, " n"]:
+    """Log density of noise given clean images.
+
+    Args:
+        variables: from `fit`.
+        config: known cameras and ISO numbers, radius and knots.
+        noise: shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        Nats per image, shape (N,).
+
+    Raises:
+        UsageError: for unknown conditions outside jit; NaN under it.
+
+    Source: Jain 1989, Chapter 6.
+    """
+    taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
+    residual, log_std = _normalise(variables, config, noise, clean, camera, iso)
+    error = residual - predict(residual, taps)
+    white = jnp.einsum("nhwc,ndc->nhwd", error, jnp.linalg.inv(factor))
+    pixels = noise.shape[1] * noise.shape[2]
+    log_volume = jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)).sum(-1) * pixels
+    energy = 0.5 * (white**2 + jnp.log(2.0 * jnp.pi)).sum((1, 2, 3))
+    return -energy - log_std.sum((1, 2, 3)) - log_volume
+
+
+def sample(
+    key: Array,
+    variables: dict[str, Array],
+    config: Config,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+    *,
+    temperature: float = 1.0,
+) -> Float[Array, "n h w c"]:
+    """Correlated Gaussian noise.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `fit`.
+        config: known cameras and ISO numbers, radius and knots.
+        clean: shape (N, H, W, C), fraction of full scale.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+        temperature: factor on the innovations.
+
+    Returns:
+        Noise, shape (N, H, W, C), same unit.
+
+    Raises:
+        UsageError: for unknown conditions outside jit; NaN under it.
+
+    Source: Jain 1989, Chapter 6.
+    """
+    taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
+    curve = Curve(*_rows(variables, config, camera, iso, *Curve._fields))
+    log_std, mean = evaluate(curve, clean)
+    white = temperature * jax.random.normal(key, clean.shape, clean.dtype)
+    residual = solve(jnp.einsum("nhwc,ndc->nhwd", white, factor), taps)
+    return mean + residual * jnp.exp(log_std)

@@ -1,0 +1,105 @@
+"""Additive white Gaussian noise: one standard deviation for everything."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+VARIANCE_FLOOR = 1e-14
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration: nothing but what the interface shares with other models.
+
+    Attributes:
+        channels: channels of the images.
+        cameras: names of cameras, not used.
+        isos: ISO numbers, not used.
+    """
+
+    channels: int = 4
+    cameras: tuple[str, ...] = ()
+    isos: tuple[int, ...] = ()
+
+
+def fit(
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> dict[str, Array]:
+    """The maximum-likelihood variance.
+
+    Args:
+        config: not used.
+        noise: `noisy - clean`, shape (N, H, W, C), fraction of full scale.
+        clean: not used.
+        camera: not used.
+        iso: not used.
+
+    Returns:
+        `variance`, shape ().
+
+    Source: Noise Flow, Eq. 2.
+    """
+    return {"variance": jnp.maximum((noise**2).mean(), VARIANCE_FLOOR)}
+
+
+def log_prob(
+    variables: dict[str, Array],
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> Float[Array, " n"]:
+    """Log density of noise.
+
+    Args:
+        variables: from `fit`.
+        config: not used.
+        noise: shape (N, H, W, C), fraction of full scale.
+        clean: not used.
+        camera: not used.
+        iso: not used.
+
+    Returns:
+        Nats per image, shape (N,).
+
+    Source: Noise Flow, Eq. 2.
+    """
+    variance = variables["variance"]
+    return -0.5 * (noise**2 / variance + jnp.log(2.0 * jnp.pi * variance)).sum((1, 2, 3))
+
+
+def sample(
+    key: Array,
+    variables: dict[str, Array],
+    config: Config,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+    *,
+    temperature: float = 1.0,
+) -> Float[Array, "n h w c"]:
+    """White Gaussian noise.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `fit`.
+        config: not used.
+        clean: shape (N, H, W, C): gives the shape.
+        camera: not used.
+        iso: not used.
+        temperature: factor on the noise.
+
+    Returns:
+        Noise, shape (N, H, W, C), fraction of full scale.
+
+    Source: Noise Flow, Eq. 2.
+    """
+    white = jax.random.normal(key, clean.shape, clean.dtype)
+    return temperature * jnp.sqrt(variables["variance"]) * white

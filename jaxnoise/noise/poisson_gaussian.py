@@ -1,0 +1,77 @@
+"""Poisson-Gaussian noise: photon shot noise plus Gaussian read noise."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from jaxnoise.conditions import check_conditions, table_rows
+from jaxnoise.noise import nlf, poisson
+
+
+@dataclass(frozen=True)
+class Config(nlf.Config):
+    """Configuration of Poisson-Gaussian noise: that of a noise level function."""
+
+
+def fit(
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> dict[str, Array]:
+    """Shot and read variance of every camera and ISO, as of a noise level function.
+
+    Args:
+        config: known cameras and ISO numbers.
+        noise: `noisy - clean`, shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        `log_shot` and `log_read`, each of shape (cameras, ISO numbers).
+
+    Source: Noise Flow, Eqs. 4 and 6.
+    """
+    return nlf.fit(config, noise, clean, camera, iso)
+
+
+def sample(
+    key: Array,
+    variables: dict[str, Array],
+    config: Config,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+    *,
+    temperature: float = 1.0,
+) -> Float[Array, "n h w c"]:
+    """Shot noise of photons plus Gaussian read noise.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `fit`.
+        config: known cameras and ISO numbers.
+        clean: shape (N, H, W, C), fraction of full scale.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+        temperature: factor on the noise.
+
+    Returns:
+        Noise, shape (N, H, W, C), same unit; mean 0, variance `shot * clean + read`.
+
+    Raises:
+        UsageError: for unknown conditions outside jit; NaN under it.
+
+    Source: Noise Flow, Eq. 4.
+    """
+    known = {"cameras": config.cameras, "isos": config.isos}
+    check_conditions(camera, iso, **known)
+    shot_key, read_key = jax.random.split(key)
+    shot = poisson.sample(shot_key, variables, config, clean, camera, iso)
+    read = jnp.exp(0.5 * table_rows(camera, iso, variables["log_read"], **known))
+    white = jax.random.normal(read_key, clean.shape, clean.dtype)
+    return temperature * (shot + read[:, None, None, None] * white)

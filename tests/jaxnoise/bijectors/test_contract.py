@@ -1,0 +1,212 @@
+"""The laws of every bijector: one line in `ROWS` for each, checked against automatic differentiation."""
+
+import distrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnoise.bijectors as bijectors
+from jaxnoise.curve import Curve
+
+pytestmark = pytest.mark.fast
+
+SHAPES = [(4, 6, 2), (2, 4, 3), (6, 2, 4)]
+"""Events (H, W, C): neither square nor of one size."""
+BATCH = 3
+
+
+def normal(key, *shape):
+    return jax.random.normal(jax.random.key(key), shape, float)
+
+
+def clean_image(shape):
+    return jax.random.uniform(jax.random.key(99), shape, float)
+
+
+def triangle(channels):
+    return channels * (channels - 1) // 2
+
+
+def signal_dependent(shape, batch):
+    def build(params):
+        return bijectors.SignalDependent(clean_image((*batch, *shape)), **params)
+
+    names = ("log_beta1", "log_beta2", "log_gain")
+    return build, {name: normal(k, *batch) for k, name in enumerate(names)}
+
+
+def noise_curve(shape, batch):
+    rows = (*batch, shape[-1])
+    params = {
+        "log_shot": normal(0, *rows) - 4,
+        "log_read": normal(1, *rows) - 6,
+        "log_std": 0.3 * normal(2, *rows, 5),
+        "mean": 0.1 * normal(3, *rows, 5),
+    }
+    return lambda p: bijectors.NoiseCurve(clean_image((*batch, *shape)), Curve(**p)), params
+
+
+def gain(shape, batch):
+    return lambda p: bijectors.Gain(**p), {"log_gain": normal(0, *batch)}
+
+
+def coupling(shape, batch):
+    kept, changed = shape[-1] // 2, shape[-1] - shape[-1] // 2
+
+    def build(params):
+        def conditioner(x):
+            neighbour = jnp.roll(x, 1, -2)
+            return jnp.tanh(neighbour @ params["shift"]), jnp.tanh(x @ params["scale"])
+
+        return bijectors.AffineCoupling(conditioner)
+
+    return build, {"shift": normal(0, kept, changed), "scale": normal(1, kept, changed)}
+
+
+def conv1x1(shape, batch):
+    channels = shape[-1]
+    permutation = jnp.eye(channels)[jax.random.permutation(jax.random.key(5), channels)]
+    sign = jnp.asarray([-1.0, 1.0, -1.0, 1.0])[:channels]
+    params = {
+        "lower": normal(0, triangle(channels)),
+        "upper": normal(1, triangle(channels)),
+        "log_diagonal": 0.3 * normal(2, channels),
+    }
+    return lambda p: bijectors.Conv1x1(permutation, sign=sign, **p), params
+
+
+def actnorm(shape, batch):
+    rows = (*batch, shape[-1])
+    return lambda p: bijectors.ActNorm(**p), {
+        "log_scale": normal(0, *rows),
+        "shift": normal(1, *rows),
+    }
+
+
+def squeeze(shape, batch):
+    return lambda p: bijectors.Squeeze(), {}
+
+
+def causal(radius, per_image=False):
+    def row(shape, batch):
+        channels, rows = shape[-1], batch if per_image else ()
+        taps = 2 * radius * (radius + 1)
+        params = {
+            "taps": 0.5 / taps * normal(0, *rows, taps, channels, channels),
+            "lower": 0.5 * normal(1, *rows, triangle(channels)),
+            "log_scale": 0.3 * normal(2, *rows, channels),
+        }
+        return lambda p: bijectors.CausalConv(**p), params
+
+    return row
+
+
+ROWS = {
+    "SignalDependent": signal_dependent,
+    "NoiseCurve": noise_curve,
+    "Gain": gain,
+    "AffineCoupling": coupling,
+    "Conv1x1": conv1x1,
+    "ActNorm": actnorm,
+    "Squeeze": squeeze,
+    "CausalConv": causal(1),
+    "CausalConv, radius 3": causal(3),
+    "CausalConv, taps per image": causal(2, per_image=True),
+}
+CASES = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+EVENTS = pytest.mark.parametrize("shape", SHAPES, ids=str)
+
+
+def test_every_bijector_has_a_row():
+    public = {
+        name for name in bijectors.__all__ if issubclass(getattr(bijectors, name), distrax.Bijector)
+    }
+    assert {name.split(",")[0] for name in ROWS} == public
+
+
+@CASES
+@EVENTS
+def test_inverse_undoes_forward(row, shape, float64):
+    build, params = row(shape, (BATCH,))
+    bijector, noise = build(params), normal(7, BATCH, *shape)
+    latent, inverse_log_det = bijector.inverse_and_log_det(noise)
+    again, log_det = bijector.forward_and_log_det(latent)
+    assert again.dtype == noise.dtype == jnp.float64
+    assert again.shape == noise.shape and log_det.shape == inverse_log_det.shape == (BATCH,)
+    np.testing.assert_allclose(again, noise, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(log_det, -inverse_log_det, rtol=0, atol=1e-11)
+
+
+@CASES
+@EVENTS
+def test_log_det_is_that_of_the_jacobian(row, shape, float64):
+    build, params = row(shape, ())
+    bijector, noise = build(params), normal(7, *shape)
+    jacobian = jax.jacobian(lambda flat: bijector.inverse(flat.reshape(shape)).ravel())(
+        noise.ravel()
+    )
+    _, expected = np.linalg.slogdet(jacobian)
+    np.testing.assert_allclose(bijector.inverse_log_det_jacobian(noise), expected, atol=1e-9)
+
+
+@CASES
+def test_works_in_float32(row):
+    build, params = row(SHAPES[0], (BATCH,))
+    bijector, noise = build(params), normal(7, BATCH, *SHAPES[0])
+    latent, log_det = bijector.inverse_and_log_det(noise)
+    assert latent.dtype == log_det.dtype == jnp.float32
+    np.testing.assert_allclose(bijector.forward(latent), noise, rtol=0, atol=1e-4)
+
+
+@CASES
+def test_jit_and_vmap_change_nothing(row, float64):
+    shape = SHAPES[2]
+    build, params = row(shape, ())
+    noise = normal(7, BATCH, *shape)
+
+    def run(params, noise):
+        return build(params).inverse_and_log_det(noise)
+
+    expected = run(params, noise)
+    for transformed in (jax.jit(run), jax.vmap(run, in_axes=(None, 0))):
+        for got, want in zip(transformed(params, noise), expected, strict=True):
+            np.testing.assert_allclose(got, want, rtol=0, atol=1e-12)
+
+
+@CASES
+def test_gradient_is_that_of_finite_differences(row, float64):
+    shape = SHAPES[1]
+    build, params = row(shape, (BATCH,))
+    noise = normal(7, BATCH, *shape)
+
+    def nll(arguments):
+        params, noise = arguments
+        latent, log_det = build(params).inverse_and_log_det(noise)
+        return 0.5 * (latent**2).sum() - log_det.sum()
+
+    arguments = (params, noise)
+    direction = jax.tree.map(
+        lambda leaf: jnp.sin(jnp.arange(leaf.size) + 1.0).reshape(leaf.shape), arguments
+    )
+    step = 1e-6
+    along = lambda t: nll(jax.tree.map(lambda a, d: a + t * d, arguments, direction))  # noqa: E731
+    numeric = (along(step) - along(-step)) / (2 * step)
+    products = jax.tree.map(lambda g, d: (g * d).sum(), jax.grad(nll)(arguments), direction)
+    np.testing.assert_allclose(sum(jax.tree.leaves(products)), numeric, rtol=1e-6)
+
+
+@CASES
+def test_composes_with_distrax(row, float64):
+    shape = SHAPES[0]
+    build, params = row(shape, (BATCH,))
+    noise = normal(7, BATCH, *shape)
+    latent_shape = build(params).inverse(noise).shape
+    base = distrax.Independent(distrax.Normal(jnp.zeros(latent_shape), jnp.ones(latent_shape)), 3)
+    flow = distrax.Transformed(
+        base, distrax.Chain([bijectors.Gain(jnp.zeros(BATCH)), build(params)])
+    )
+    latent, log_det = build(params).inverse_and_log_det(noise)
+    expected = log_det - 0.5 * (latent**2 + jnp.log(2 * jnp.pi)).sum((1, 2, 3))
+    np.testing.assert_allclose(flow.log_prob(noise), expected, rtol=1e-12)
+    assert flow.sample(seed=jax.random.key(0)).shape == noise.shape
