@@ -83,8 +83,8 @@ def paper_gain(
     """The paper's parameterisation: `gain = psi_camera * u_ISO * ISO` divides the signal and multiplies the noise.
 
     Args:
-        params: `b1`, `b2` (scalars: beta = exp(b)), optionally `v` (K,), with u = exp(v) per ISO, and
-            `log_psi` (M,) per camera. Without `v` the gain is 1.
+        params: any of `b1` and `b2` (scalars: beta = exp(b)), `v` (K,), with u = exp(v) per ISO, and
+            `log_psi` (M,) per camera. What is absent counts as a factor of 1.
         camera: shape () or (N,), index into `cameras`.
         iso: shape () or (N,), ISO numbers.
         cameras: the M known cameras.
@@ -95,14 +95,15 @@ def paper_gain(
 
     Source: Noise Flow, Eqs. 12, 14 and 16.
     """
-    log_gain = jnp.zeros_like(params["b1"])
+    b1, b2 = (params.get(name, jnp.zeros(())) for name in ("b1", "b2"))
+    log_gain = jnp.zeros_like(b1)
     if "v" in params:
         log_gain = _contract(iso_weights(iso, isos), params["v"]) + log_iso(iso).astype(
             params["v"].dtype
         )
     if "log_psi" in params:
         log_gain = log_gain + _contract(camera_weights(camera, cameras), params["log_psi"])
-    return SignalAndGain(params["b1"], params["b2"], log_gain, log_gain)
+    return SignalAndGain(b1, b2, log_gain, log_gain)
 
 
 def reference_gain(
@@ -116,7 +117,7 @@ def reference_gain(
     """The parameterisation of the published code: cameras scale exponents, one scalar multiplies the noise.
 
     Args:
-        params: `b1`, `b2` (scalars), optionally `v` (K,) per ISO, `camera` (3, M), logarithms of what
+        params: any of `b1` and `b2` (scalars), `v` (K,) per ISO, `camera` (3, M), logarithms of what
             multiplies b1, b2 and v for each camera, and `gain_val` (scalar > 0).
         camera: shape () or (N,), index into `cameras`.
         iso: shape () or (N,), ISO numbers.
@@ -128,13 +129,13 @@ def reference_gain(
 
     Source: the published implementation of Noise Flow (layers `sdn4`, `sdn5` and `gain4`).
     """
-    b1, b2 = params["b1"], params["b2"]
+    b1, b2 = (params.get(name, jnp.zeros(())) for name in ("b1", "b2"))
     exponent = jnp.ones_like(b1)
+    log_signal_gain = jnp.zeros_like(b1)
     if "camera" in params:
         weights = camera_weights(camera, cameras)
         scale1, scale2, exponent = (jnp.exp(_contract(weights, row)) for row in params["camera"])
         b1, b2 = b1 * scale1, b2 * scale2
-    log_signal_gain = jnp.zeros_like(params["b1"])
     if "v" in params:
         value = _contract(iso_weights(iso, isos), params["v"])
         log_signal_gain = value * exponent + log_iso(iso).astype(value.dtype)

@@ -19,9 +19,9 @@ class SignalDependent(_distrax.Bijector):
     def __init__(
         self,
         clean: Float[Array, "*n h w c"],
-        log_beta1: Float[Array, "*m"],
-        log_beta2: Float[Array, "*m"],
-        log_gain: Float[Array, "*m"] | float = 0.0,
+        log_beta1: Float[Array, "*b1"],
+        log_beta2: Float[Array, "*b2"],
+        log_gain: Float[Array, "*g"] | float = 0.0,
     ):
         """Builds the layer for given clean images.
 

@@ -48,7 +48,7 @@ def fit(
 def sample(
     key: Array,
     variables: dict[str, Array],
-    config: Config,
+    config: nlf.Config,
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],

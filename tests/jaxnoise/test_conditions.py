@@ -55,9 +55,7 @@ def test_known_passes():
 
 def test_table_rows_interpolate():
     table = jnp.arange(8.0).reshape(2, 4, 1)
-    rows = table_rows(
-        jnp.asarray([1, 0]), jnp.asarray([200, 0]), table, cameras=CAMERAS, isos=ISOS
-    )
+    rows = table_rows(jnp.asarray([1, 0]), jnp.asarray([200, 0]), table, cameras=CAMERAS, isos=ISOS)
     np.testing.assert_allclose(rows, [[5.5], [0.0]], rtol=1e-6)
 
 

@@ -39,6 +39,7 @@ def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments)
     camera, iso = key // len(config.isos), np.asarray(config.isos)[key % len(config.isos)]
     weight = 0.5 * count / max(count.sum(), 1.0)
     start, unravel = ravel_pytree(shared)
+    level = jnp.asarray(intensity, start.dtype)
 
     def log_variance(theta):
         layers = PARAMETERISATIONS[config.parameterisation](
@@ -48,11 +49,13 @@ def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments)
             cameras=config.cameras,
             isos=config.isos,
         )
-        slope = jnp.exp(layers.log_beta1 - layers.log_signal_gain)
         column = lambda value: jnp.broadcast_to(value, key.shape)[:, None]  # noqa: E731
-        variance = column(slope) * jnp.asarray(intensity, theta.dtype)
-        variance = variance + column(jnp.exp(layers.log_beta2))
-        return jnp.log(variance + VARIANCE_FLOOR) + 2.0 * column(layers.log_gain)
+        log_signal = jnp.zeros_like(level)
+        if "b1" in shared:
+            slope = jnp.exp(layers.log_beta1 - layers.log_signal_gain)
+            variance = column(slope) * level + column(jnp.exp(layers.log_beta2))
+            log_signal = jnp.log(variance + VARIANCE_FLOOR)
+        return log_signal + 2.0 * column(layers.log_gain)
 
     value = jax.jit(log_variance)
     jacobian = jax.jit(jax.jacfwd(log_variance))

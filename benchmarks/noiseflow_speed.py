@@ -1,0 +1,277 @@
+"""How fast are training and sampling of Noise Flow next to plain PyTorch, on the same CPU?
+
+The same network in both (S-Ax4-G-Ax4-CAM, reference parameterisation, width 4, batch norm), the
+same weights, checked first to give the same likelihoods; then each measurement in a process of its
+own, with the same number of cores and the same allocator setting, the two frameworks in turn.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+SIZE, CHANNELS, CAMERAS, ISOS = 32, 4, 5, (100, 400, 800, 1600, 3200)
+WARM_UP = 3
+RELATIVE_TOLERANCE = 1e-4
+LEARNING_RATE = 1e-4
+
+
+def main() -> int:
+    """Run the comparison, print a table and write the record; the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="cores to use")
+    parser.add_argument("--batch-size", type=int, default=138)
+    parser.add_argument("--steps", type=int, default=15, help="timed calls per process")
+    parser.add_argument("--rounds", type=int, default=3, help="processes per framework")
+    parser.add_argument("--worker", choices=("check", "jax", "torch"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if find_spec("torch") is None:
+        print(
+            "noiseflow_speed: PyTorch is not installed; add it with "
+            "`python3 in_venv.py -m pip install torch`.",
+            file=sys.stderr,
+        )
+        return 2
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if max(options.threads) > (cores or 1):
+        print(f"noiseflow_speed: this machine has {cores} cores; ask for fewer.", file=sys.stderr)
+        return 2
+    if options.worker:
+        print(json.dumps(work(options)))
+        return 0
+    compare(options)
+    return 0
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Check equality, measure both frameworks in turn, print and record."""
+    from benchmarks.record import write_record
+
+    difference = run_worker(options, "check", 1)
+    print(f"same weights, same data: likelihoods differ by {difference['relative']:.1e} at most")
+    rows = []
+    for threads in options.threads:
+        times: dict[str, dict[str, list[float]]] = {"jax": {}, "torch": {}}
+        for _ in range(options.rounds):
+            for framework, measured in times.items():
+                for name, seconds in run_worker(options, framework, threads).items():
+                    measured.setdefault(name, []).append(statistics.median(seconds))
+        rows += [row(threads, name, times, options.batch_size) for name in times["jax"]]
+    print(f"\n{'cores':>5} {'what':<10} {'JAX':>14} {'PyTorch':>14} {'JAX / PyTorch':>14}")
+    for line in rows:
+        jax, torch = line["jax_patches_per_second"], line["torch_patches_per_second"]
+        print(f"{line['cores']:>5} {line['what']:<10} {jax:>10.0f} /s {torch:>12.0f} /s", end="")
+        print(f" {jax / torch:>12.2f}")
+    settings = {"batch_size": options.batch_size, "patch": [SIZE, SIZE, CHANNELS]}
+    settings |= {"timed_calls": options.steps, "rounds": options.rounds}
+    path = write_record(
+        "noiseflow_speed", {"settings": settings, "likelihoods": difference, "rows": rows}
+    )
+    print(f"\npatches per second; written to {path}")
+
+
+def row(threads: int, name: str, times: dict[str, dict[str, list[float]]], batch: int) -> dict:
+    """One line of the table: medians over the rounds, and their range."""
+    line: dict[str, Any] = {"cores": threads, "what": name}
+    for framework in ("jax", "torch"):
+        seconds = times[framework][name]
+        middle = statistics.median(seconds)
+        line[f"{framework}_milliseconds"] = round(1e3 * middle, 2)
+        line[f"{framework}_range"] = [round(1e3 * end, 2) for end in (min(seconds), max(seconds))]
+        line[f"{framework}_calls_per_second"] = round(1 / middle, 3)
+        line[f"{framework}_patches_per_second"] = round(batch / middle, 1)
+    return line
+
+
+def run_worker(options: argparse.Namespace, worker: str, threads: int) -> dict:
+    """What a measuring process printed."""
+    command = [sys.executable, "-m", "benchmarks.noiseflow_speed", "--worker", worker]
+    command += ["--threads", str(threads), "--batch-size", str(options.batch_size)]
+    command += ["--steps", str(options.steps)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def work(options: argparse.Namespace) -> dict:
+    """Measure one framework, or compare the numbers of both, in this process."""
+    from train.devices import keep_freed_memory
+
+    # Before a thread pool is made: XLA and PyTorch size theirs by what they find now.
+    (threads,) = options.threads
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    keep_freed_memory()
+    worker = {"check": check, "jax": time_jax, "torch": time_torch}[options.worker]
+    return worker(options)
+
+
+def time_call(call: Callable[[], Any], steps: int) -> list[float]:
+    """Seconds of each call; `call` returns when its result is there."""
+    for _ in range(WARM_UP):
+        call()
+    seconds = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def data(batch_size: int) -> dict[str, Any]:
+    """A batch of smooth clean patches with noise of their level, mixed cameras and ISO numbers."""
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    across = np.linspace(0, 1, SIZE, dtype=np.float32)[None, None, :, None]
+    clean = random.uniform(0.1, 0.5, (batch_size, 1, 1, CHANNELS)).astype(np.float32)
+    clean = clean + 0.4 * across * np.ones((1, SIZE, 1, 1), np.float32)
+    noise = random.standard_normal(clean.shape).astype(np.float32)
+    index = random.integers(0, len(ISOS), batch_size)
+    return {
+        "noise": noise * np.sqrt(1e-4 + 1e-3 * clean, dtype=np.float32),
+        "clean": clean,
+        "camera": random.integers(0, CAMERAS, batch_size),
+        "iso": np.asarray(ISOS, np.float32)[index],
+        "iso_index": index,
+    }
+
+
+def jax_model() -> tuple[Any, Any, Any]:
+    """The model's module, configuration and variables, moved away from the identity."""
+    import jax
+    import jax.numpy as jnp
+
+    from jaxnoise import models
+
+    noiseflow = models.get("noiseflow")
+    config = noiseflow.Config(
+        arch="S-Ax4-G-Ax4-CAM",
+        parameterisation="reference",
+        normalisation="batch",
+        cameras=tuple(f"camera {index}" for index in range(CAMERAS)),
+        isos=ISOS,
+    )
+    variables = noiseflow.init(jax.random.key(0), config)
+    leaves, structure = jax.tree.flatten(variables["params"])
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [
+        leaf + 0.05 * jax.random.normal(key, jnp.shape(leaf))
+        for leaf, key in zip(leaves, keys, strict=True)
+    ]
+    return noiseflow, config, {**variables, "params": jax.tree.unflatten(structure, moved)}
+
+
+def jax_columns(batch: dict[str, Any]) -> tuple:
+    """Noise, clean, camera and ISO as JAX arrays."""
+    import jax.numpy as jnp
+
+    return tuple(jnp.asarray(batch[name]) for name in ("noise", "clean", "camera", "iso"))
+
+
+def torch_columns(batch: dict[str, Any]) -> tuple:
+    """Noise, clean, camera, ISO and its index as tensors, channels first."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    images = [
+        torch.from_numpy(batch[name].transpose(0, 3, 1, 2).copy()) for name in ("noise", "clean")
+    ]
+    return (*images, *(torch.from_numpy(batch[name]) for name in ("camera", "iso", "iso_index")))
+
+
+def check(options: argparse.Namespace) -> dict:
+    """Largest relative difference of the likelihoods, in training and in evaluation mode."""
+    import numpy as np
+    import torch  # pyright: ignore[reportMissingImports]
+
+    from benchmarks.peers.noiseflow_torch import NoiseFlow
+    from benchmarks.peers.noiseflow_weights import copy_weights
+
+    noiseflow, config, variables = jax_model()
+    peer = NoiseFlow(cameras=CAMERAS, isos=len(ISOS))
+    copy_weights(variables, config, peer)
+    batch = data(options.batch_size)
+    columns = jax_columns(batch)
+    ours = {
+        "evaluation": -noiseflow.log_prob(variables, config, *columns),
+        "training": noiseflow.nll_and_update(variables, config, *columns)[0],
+    }
+    relative = {}
+    for mode, values in ours.items():
+        with torch.no_grad():
+            theirs = peer.train(mode == "training")(*torch_columns(batch)).numpy()
+        relative[mode] = float(np.max(np.abs(np.asarray(values) / theirs - 1)))
+    worst = max(relative.values())
+    if not worst < RELATIVE_TOLERANCE:
+        raise SystemExit(f"The two networks differ: {relative}.")
+    return {"relative": worst, **relative}
+
+
+def time_jax(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds of JAX's training steps and sampling calls."""
+    import jax
+    import optax
+
+    noiseflow, config, variables = jax_model()
+    columns = jax_columns(data(options.batch_size))
+    optimiser = optax.adam(LEARNING_RATE)
+
+    def loss(params, rest, columns):
+        nll, updated = noiseflow.nll_and_update({**rest, "params": params}, config, *columns)
+        return nll.mean(), updated
+
+    @jax.jit
+    def step(variables, state, columns):
+        gradient, updated = jax.grad(loss, has_aux=True)(variables["params"], variables, columns)
+        change, state = optimiser.update(gradient, state)
+        return {**updated, "params": optax.apply_updates(updated["params"], change)}, state
+
+    @jax.jit
+    def draw(key, variables, columns):
+        return noiseflow.sample(key, variables, config, *columns[1:])
+
+    key = jax.random.key(2)
+    state = {"now": (variables, optimiser.init(variables["params"]))}
+
+    def train():
+        state["now"] = jax.block_until_ready(step(*state["now"], columns))
+
+    def sample():
+        draw(key, variables, columns).block_until_ready()
+
+    return {
+        "training": time_call(train, options.steps),
+        "sampling": time_call(sample, options.steps),
+    }
+
+
+def time_torch(options: argparse.Namespace) -> dict[str, list[float]]:
+    """Seconds of PyTorch's training steps and sampling calls."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    from benchmarks.peers.noiseflow_torch import NoiseFlow
+
+    torch.set_num_threads(options.threads[0])
+    peer = NoiseFlow(cameras=CAMERAS, isos=len(ISOS))
+    columns = torch_columns(data(options.batch_size))
+    optimiser = torch.optim.Adam(peer.parameters(), lr=LEARNING_RATE)
+
+    def train():
+        optimiser.zero_grad()
+        peer(*columns).mean().backward()
+        optimiser.step()
+
+    seconds = {"training": time_call(train, options.steps)}
+    peer.eval()
+    seconds["sampling"] = time_call(lambda: peer.sample(*columns[1:]), options.steps)
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Writes a benchmark's numbers together with what they depend on."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "numpy", "torch")
+
+
+def write_record(name: str, results: dict, *, folder: Path = RESULTS) -> Path:
+    """Path of the JSON file that now holds the results and their circumstances.
+
+    Args:
+        name: file name without its ending; an older record of this name is replaced.
+        results: the numbers, as plain numbers, strings, lists and dicts.
+        folder: where the file goes.
+
+    Returns:
+        The path of `<folder>/<name>.json`.
+    """
+    record = {
+        "command": command(),
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine(),
+        "versions": versions(),
+        "results": results,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    return path
+
+
+def command() -> str:
+    """The command that started this program, as one types it in the project's folder."""
+    script = Path(sys.argv[0]).resolve()
+    module = ".".join(script.relative_to(ROOT).with_suffix("").parts)
+    return shlex.join(["python3", "in_venv.py", "-m", module, *sys.argv[1:]])
+
+
+def commit() -> str:
+    """The git commit measured, "+changes" where files differ from it; "unknown" without git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "--", "*.py") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def machine() -> dict[str, str | int | None]:
+    """Processor, its number of cores and system of this machine."""
+    processor = platform.processor() or platform.machine()
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        models = [line for line in described.read_text().splitlines() if "model name" in line]
+        processor = models[0].split(":", 1)[1].strip() if models else processor
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the installed packages that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return run.stdout.strip()

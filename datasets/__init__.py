@@ -1,0 +1,1 @@
+"""Datasets as TFDS builders that write ArrayRecord, and the pipeline that feeds from them."""

@@ -1,0 +1,1 @@
+"""Simulated cameras with exact truth."""

@@ -1,0 +1,1 @@
+"""A folder of clean and noisy images with an index.csv."""

@@ -1,0 +1,202 @@
+"""TFDS builder of a user's folder of clean and noisy images, cut into patches."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+from datasets.pairs.index import Index, Pair, read_file, read_index
+from jaxnoise.errors import DataError, UsageError
+from jaxnoise.io.images import decode_image
+
+VERSION = "1.0.0"
+PATCH_SIZE = 64
+
+
+@dataclasses.dataclass
+class Config(tfds.core.BuilderConfig):
+    """Builder configuration: the pairs of an index, cut into patches, of one type and number of
+    channels.
+    """
+
+    index: Index | None = None
+    patch_size: int = PATCH_SIZE
+    dtype: str = "uint8"
+    channels: int = 3
+
+
+def make_config(source: Path, *, patch_size: int | None = None) -> Config:
+    """Configuration of a folder; the index and the first pair are read.
+
+    Args:
+        source: folder with index.csv (see `datasets.pairs.index`).
+        patch_size: side of the patches in pixels; None for 64.
+
+    Raises:
+        UsageError: if the patch size is not positive.
+        DataError: if the folder or what it holds is wrong.
+    """
+    patch_size = PATCH_SIZE if patch_size is None else patch_size
+    if patch_size < 1:
+        raise UsageError(
+            f"patches have at least 1 pixel a side, not {patch_size}: give a larger patch size."
+        )
+    index = read_index(source)
+    _, clean = read_pair(index.folder, index.pairs[0])
+    return Config(
+        name="images",
+        version=VERSION,
+        index=index,
+        patch_size=patch_size,
+        dtype=clean.dtype.name,
+        channels=clean.shape[-1],
+    )
+
+
+def fingerprint(config: Config) -> str:
+    """sha256, in hexadecimal, of the index, the bytes of all files, the patch size and the
+    builder's version.
+    """
+    assert config.index is not None
+    facts = f"{VERSION} {config.patch_size} {config.index.digest}"
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def facts(config: Config) -> dict[str, Any]:
+    """What a reader of the records must know beside them, as JSON.
+
+    Raises:
+        DataError: if the folder is no longer what the configuration was made from.
+    """
+    assert config.index is not None
+    folder = config.index.folder
+    if read_index(folder).digest != config.index.digest:
+        raise DataError(
+            f"the files of {folder} changed while they were read: run the command again."
+        )
+    unit = {
+        "uint8": "Values are stored as 8-bit integers, full scale 255; noisy ones are "
+        "dequantised with uniform noise "
+        "of one step, and likelihoods are densities in the unit of full scale.",
+        "uint16": "Values are stored as 16-bit integers, full scale 65535; no dequantisation.",
+        "float32": "Values are stored as floats in [0, 1]; no dequantisation.",
+    }[config.dtype]
+    return {
+        "cameras": camera_names(config.index),
+        "isos": sorted({pair.iso for pair in config.index.pairs}),
+        "channels": config.channels,
+        "patch_size": config.patch_size,
+        "notes": [unit, *config.index.notes],
+    }
+
+
+def camera_names(index: Index) -> list[str]:
+    """Names of the cameras in the order that records number them."""
+    return sorted({pair.camera for pair in index.pairs})
+
+
+def builder(config: Config, data_dir: str) -> "Builder":
+    """Builder of a configuration whose records lie under a folder."""
+    return Builder(config=config, data_dir=data_dir)
+
+
+def read_pair(folder: Path, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy and clean image of a pair, (H, W, C) of one size and type.
+
+    Raises:
+        DataError: if an image cannot be decoded, or the two do not belong together.
+    """
+    noisy, clean = (
+        decode_image(read_file(folder, name), name) for name in (pair.noisy, pair.clean)
+    )
+    for name, image in ((pair.noisy, noisy), (pair.clean, clean)):
+        if image.dtype.kind == "f" and not (image.min() >= 0 and image.max() <= 1):
+            raise DataError(
+                f"{name} has values from {image.min():.4g} to {image.max():.4g}: scale floats to "
+                "lie in [0, 1]."
+            )
+    if noisy.dtype != clean.dtype:
+        raise DataError(
+            f"{pair.noisy} is {noisy.dtype} and {pair.clean} is {clean.dtype}: store both in one "
+            "type."
+        )
+    if noisy.shape != clean.shape:
+        raise DataError(
+            f"{pair.noisy} is {_size(noisy)} and {pair.clean} is {_size(clean)}: a pair has one "
+            "size."
+        )
+    return noisy, clean
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Pairs of clean and noisy images from a folder of the user."""
+
+    VERSION = tfds.core.Version(VERSION)
+    BUILDER_CONFIGS: ClassVar[list[Config]] = []
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        config: Any = self.builder_config
+        patch = tfds.features.Tensor(
+            shape=(config.patch_size, config.patch_size, config.channels),
+            dtype=np.dtype(config.dtype),
+            encoding=tfds.features.Encoding.BYTES,
+        )
+        features = {
+            "clean": patch,
+            "noisy": patch,
+            "camera": np.int32,
+            "iso": np.int32,
+            "scene": tfds.features.Text(),
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            description="Patches of clean and noisy images.",
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict]]]:
+        del dl_manager
+        return {split: self._generate_examples(split) for split in ("train", "validation", "test")}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        config: Any = self.builder_config
+        cameras = camera_names(config.index)
+        pairs = [(n, pair) for n, pair in enumerate(config.index.pairs) if pair.split == split]
+        for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image"):
+            noisy, clean = read_pair(config.index.folder, pair)
+            self._check_kind(clean, pair.clean)
+            side = config.patch_size
+            for row in range(0, clean.shape[0] - side + 1, side):
+                for column in range(0, clean.shape[1] - side + 1, side):
+                    window = (slice(row, row + side), slice(column, column + side))
+                    yield (
+                        f"{number}_{row}_{column}",
+                        {
+                            "clean": clean[window],
+                            "noisy": noisy[window],
+                            "camera": cameras.index(pair.camera),
+                            "iso": pair.iso,
+                            "scene": pair.scene,
+                        },
+                    )
+
+    def _check_kind(self, image: np.ndarray, name: str) -> None:
+        config: Any = self.builder_config
+        if (image.dtype.name, image.shape[-1]) != (config.dtype, config.channels):
+            raise DataError(
+                f"{name} is {image.dtype.name} with {image.shape[-1]} channel(s), the first image "
+                f"{config.dtype} with {config.channels}: store all images in one type."
+            )
+        if min(image.shape[:2]) < config.patch_size:
+            raise DataError(
+                f"{name} is {_size(image)}, smaller than a patch of {config.patch_size}: "
+                "give a smaller patch size or leave the image out."
+            )
+
+
+def _size(image: np.ndarray) -> str:
+    return "x".join(map(str, image.shape))

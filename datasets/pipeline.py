@@ -1,0 +1,217 @@
+"""Batches of clean and noisy patches.
+
+In training a batch is a pure function of (seed, step); in evaluation batches come in fixed order.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.records import Records, default_data_dir, open_records, prepare, quiet
+from jaxnoise.errors import UsageError
+from jaxnoise.noise.camera import SIMULATIONS, generator
+
+SPLITS = ("train", "validation", "test")
+NAMES = (*(f"camera_sim/{name}" for name in SIMULATIONS), "pairs")
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class NoiseData:
+    """Clean and noisy patches of one dataset.
+
+    Attributes:
+        name: name the data were opened by.
+        fingerprint: sha256 of all that the records depend on, in hexadecimal.
+        folder: folder of the records; its name carries the fingerprint.
+        cameras: names of the cameras; `camera` of a batch indexes them; "unknown" where the source
+            does not state it.
+        isos: ISO numbers that occur; 0 means not stated.
+        channels: channels of a patch.
+        patch_size: side of a patch in pixels (packed pixels for raw).
+        notes: sentences for a report: unit, dequantisation, how splits were made.
+        sizes: number of patches of each split: train, validation and test.
+        has_truth: whether batches carry the true negative log-likelihood.
+    """
+
+    name: str
+    fingerprint: str
+    folder: Path
+    cameras: tuple[str, ...]
+    isos: tuple[int, ...]
+    channels: int
+    patch_size: int
+    notes: tuple[str, ...]
+    sizes: dict[str, int]
+    has_truth: bool
+    _records: dict[str, Records] = field(repr=False, compare=False)
+
+    def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
+        """Shuffled training batch that depends on (seed, step) alone.
+
+        Args:
+            split: train, validation or test.
+            seed: seed of order and dequantisation, 0 to 2^32 - 1.
+            step: number of the batch, from 0; every pass over the data has its own order.
+            batch_size: N, at least 1.
+
+        Returns:
+            clean, noisy and, with a second draw, noisy2: (N, P, P, C) float32, full scale 1; camera
+            (N,) int32; iso (N,) float32; truth (N,) float32, nats per patch, where `has_truth`.
+        """
+        records = self._split(split)
+        _check_sizes(batch_size=batch_size, seed=seed, step=step)
+        indices = _shuffled(len(records), seed, batch_size)[step]
+        batch = records.take(np.asarray(indices))
+        return _as_float(batch, [generator("dequantise", split, seed, step)])
+
+    def batches(self, split: str, *, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
+        """One pass over a split in fixed order.
+
+        Args:
+            split: train, validation or test.
+            batch_size: N, at least 1.
+            limit: number of patches to stop after; None for all.
+
+        Yields:
+            The fields of `batch` and `mask`, (N,) bool: False on the rows that fill up the last
+            batch.
+        """
+        records = self._split(split)
+        _check_sizes(batch_size=batch_size)
+        count = len(records) if limit is None else min(limit, len(records))
+        for start in range(0, count, batch_size):
+            places = np.arange(start, start + batch_size)
+            # Padding repeats the last patch, so that padded rows are finite and of a known camera.
+            indices = np.minimum(places, count - 1)
+            streams = [generator("dequantise", split, int(index)) for index in indices]
+            yield _as_float(records.take(indices), streams) | {"mask": places < count}
+
+    def _split(self, split: str) -> Records:
+        if split not in self._records:
+            raise UsageError(f"there is no split '{split}': choose one of {', '.join(SPLITS)}.")
+        return self._records[split]
+
+
+def open_dataset(
+    name: str,
+    *,
+    source: Path | None = None,
+    data_dir: Path | None = None,
+    patch_size: int | None = None,
+    seed: int = 0,
+) -> NoiseData:
+    """Dataset of a name, whose records are built first where they are absent.
+
+    Args:
+        name: camera_sim/exact, camera_sim/exact-white, camera_sim/exact-wide, camera_sim/full or
+            pairs.
+        source: folder of the user's images and index.csv (pairs only).
+        data_dir: folder of prepared records; None for a folder in the user's cache.
+        patch_size: side of the patches in pixels; None for the dataset's default.
+        seed: seed of the simulated draws (camera_sim only).
+
+    Raises:
+        UsageError: if the name, the options or the folder of records are wrong.
+        DataError: if the images are missing, damaged or contradict their index.
+    """
+    if name not in NAMES:
+        raise UsageError(f"there is no dataset '{name}': choose one of {', '.join(NAMES)}.")
+    if name == "pairs":
+        from datasets.pairs import pairs_dataset_builder
+
+        if source is None:
+            raise UsageError(
+                "the dataset 'pairs' needs the folder of your images: give it with --source."
+            )
+        module: Any = pairs_dataset_builder
+        config = module.make_config(Path(source), patch_size=patch_size)
+    else:
+        from datasets.camera_sim import camera_sim_dataset_builder
+
+        if source is not None:
+            raise UsageError(f"{name} is simulated and reads no images: leave out --source.")
+        module = camera_sim_dataset_builder
+        config = module.make_config(name.partition("/")[2], seed=seed, patch_size=patch_size)
+    fingerprint = module.fingerprint(config)
+    folder = Path(data_dir or default_data_dir()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
+    facts = prepare(
+        folder, lambda root: module.builder(config, str(root)), lambda: module.facts(config)
+    )
+    with quiet():
+        builder = module.builder(config, str(folder))
+    return _open(name, fingerprint, folder, builder, facts)
+
+
+def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
+    fields = ("clean", "noisy", "camera", "iso")
+    fields += tuple(key for key in ("noisy2", "truth") if key in builder.info.features)
+    records = {
+        split: open_records(builder.as_data_source(split=split), fields, folder) for split in SPLITS
+    }
+    return NoiseData(
+        name=name,
+        fingerprint=fingerprint,
+        folder=folder,
+        cameras=tuple(facts["cameras"]),
+        isos=tuple(facts["isos"]),
+        channels=facts["channels"],
+        patch_size=facts["patch_size"],
+        notes=tuple(facts["notes"]),
+        sizes={split: len(records[split]) for split in SPLITS},
+        has_truth="truth" in fields,
+        _records=records,
+    )
+
+
+@lru_cache(maxsize=16)
+def _shuffled(length: int, seed: int, batch_size: int) -> Any:
+    """Endless sequence of batches of indices, a new order for every pass, by random access."""
+    import grain
+
+    return grain.MapDataset.range(length).seed(seed).shuffle().repeat().batch(batch_size)
+
+
+def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
+    """Batch in full-scale float32; 8-bit noisy values are spread uniformly over their quantisation
+    step.
+
+    Args:
+        batch: stacked records.
+        streams: one generator for the batch, or one for each example.
+    """
+    result: Batch = {}
+    for key in ("clean", "noisy", "noisy2"):
+        if key not in batch:
+            continue
+        values = batch[key]
+        scale = 1.0 if values.dtype == np.float32 else float(np.iinfo(values.dtype).max)
+        if values.dtype == np.uint8 and key != "clean":
+            parts = np.split(values, len(streams))
+            spread = [
+                g.random(part.shape, np.float32) - 0.5
+                for g, part in zip(streams, parts, strict=True)
+            ]
+            values = values + np.concatenate(spread)
+        result[key] = (values / np.float32(scale)).astype(np.float32, copy=False)
+    result["camera"] = batch["camera"].astype(np.int32)
+    result["iso"] = batch["iso"].astype(np.float32)
+    if "truth" in batch:
+        result["truth"] = batch["truth"].astype(np.float32)
+    return result
+
+
+def _check_sizes(*, batch_size: int, seed: int = 0, step: int = 0) -> None:
+    if batch_size < 1:
+        raise UsageError(
+            f"a batch has at least one patch, not {batch_size}: give a larger --batch-size."
+        )
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"a seed lies between 0 and 2^32 - 1, not {seed}: give another --seed.")
+    if step < 0:
+        raise UsageError(f"steps count from 0, not from {step}.")

@@ -1,0 +1,189 @@
+"""Guarded reading of images that strangers made: PNG, TIFF and NPZ."""
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from jaxnoise.errors import DataError
+
+MAX_PIXELS = 150_000_000
+MAX_CHANNELS = 16
+MAX_FILE_BYTES = 2 * 2**30
+
+_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+_KEEP = "save it as 8-bit, 16-bit or float32 PNG, TIFF or NPZ"
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Shaped[np.ndarray, "H W C"]:
+    """Image of a PNG, TIFF or NPZ file, as stored.
+
+    Args:
+        path: the file; its first bytes, not its name, tell the format.
+        max_pixels: images with more pixels are refused before anything is decompressed.
+
+    Returns:
+        Shape (H, W, C), C = 1 for grey; uint8 (full scale 255), uint16 (65535) or finite float32
+        (unit as stored).
+
+    Raises:
+        DataError: if the file is missing, too large, damaged or of another kind.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DataError(
+                f"{path} is larger than {MAX_FILE_BYTES // 2**30} GiB: cut the image into parts."
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({error.strerror}): check the path.") from error
+    return decode_image(data, str(path), max_pixels=max_pixels)
+
+
+def decode_image(
+    data: bytes, name: str, *, max_pixels: int = MAX_PIXELS
+) -> Shaped[np.ndarray, "H W C"]:
+    """Image of a file's bytes; see `read_image`.
+
+    Args:
+        data: content of a PNG, TIFF or NPZ file. An NPZ file holds one array, or one under the key
+            "image".
+        name: what to call the file in errors.
+        max_pixels: images with more pixels are refused before anything is decompressed.
+
+    Returns:
+        Shape (H, W, C); uint8, uint16 or finite float32.
+
+    Raises:
+        DataError: if the bytes are no such image.
+    """
+    decode = _decoder(data)
+    if decode is None:
+        raise DataError(f"{name} is neither PNG, TIFF nor NPZ: {_KEEP}.")
+    try:
+        image = decode(data, name, max_pixels)
+    except DataError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{name} does not fit into memory: cut the image into parts.") from error
+    except Exception as error:  # decoders raise many kinds for damaged files
+        raise DataError(
+            f"{name} cannot be decoded: copy it again from its source or leave it out."
+        ) from error
+    if image.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            image = image.astype(np.float32)
+        if not np.isfinite(image).all():
+            raise DataError(
+                f"{name} holds NaN or infinite values: repair the file or leave it out."
+            )
+    return np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
+
+
+def _decoder(data: bytes) -> Callable[[bytes, str, int], np.ndarray] | None:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _decode_png
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _decode_tiff
+    if data.startswith(b"PK\x03\x04"):
+        return _decode_npz
+    return None
+
+
+def _decode_png(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    from imagecodecs import png_decode
+
+    length, kind, width, height, _, colour = struct.unpack(">I4sIIBB", data[8:26])
+    if (length, kind) != (13, b"IHDR"):
+        raise ValueError("a PNG file starts with its header")
+    if colour in (4, 6):
+        raise DataError(f"{name} has an alpha channel: save it without transparency.")
+    _check_shape((height, width), name, max_pixels)
+    image = png_decode(data)
+    if image.shape not in ((height, width), (height, width, 3)):
+        raise DataError(f"{name} has an alpha channel: save it without transparency.")
+    return image
+
+
+def _decode_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    from tifffile import PHOTOMETRIC, TiffFile, TiffPage
+
+    with TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        if len(file.pages) != 1 or not isinstance(page, TiffPage):
+            raise DataError(f"{name} has several pages: save one image per file.")
+        dtype, axes = page.dtype, page.axes
+        if dtype is None or axes not in ("YX", "YXS", "SYX"):
+            raise DataError(f"{name} is not one flat image: {_KEEP}.")
+        _check_dtype(dtype, name)
+        shape = page.shape if axes != "SYX" else (*page.shape[1:], page.shape[0])
+        _check_shape(shape, name, max_pixels)
+        if page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.CFA):
+            raise DataError(f"{name} is neither grey nor RGB: {_KEEP}.")
+        if any(sample in (1, 2) for sample in page.extrasamples):
+            raise DataError(f"{name} has an alpha channel: save it without transparency.")
+        # Parts that the file does not contain would be read as zeros.
+        ends = [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
+        if not ends or max(ends) > len(data) or min(page.databytecounts) <= 0:
+            raise ValueError("the file ends before its image")
+        image = page.asarray()
+    return np.moveaxis(image, 0, -1) if axes == "SYX" else image
+
+
+def _decode_npz(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = [info for info in archive.infolist() if not info.is_dir()]
+        named = [info for info in members if info.filename == "image.npy"]
+        if not named and len(members) != 1:
+            raise DataError(
+                f"{name} holds {len(members)} arrays and none is called image: save one array."
+            )
+        member = (named or members)[0]
+        with archive.open(member) as file:
+            version = np.lib.format.read_magic(file)
+            if version not in ((1, 0), (2, 0)):
+                raise DataError(
+                    f"{name} holds no plain array: save it with numpy.savez(file, image=array)."
+                )
+            read_header = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, fortran_order, dtype = read_header(file)
+            _check_dtype(dtype, name)
+            _check_shape(shape, name, max_pixels)
+            size = int(np.prod(shape)) * dtype.itemsize
+            if member.file_size != file.tell() + size:
+                raise ValueError("the declared size is not that of the array")
+            content = file.read(size)
+            if len(content) != size or file.read(1):
+                raise ValueError("the array is not of its declared size")
+    image = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
+    return image.astype(dtype.newbyteorder("="))
+
+
+def _check_dtype(dtype: np.dtype, name: str) -> None:
+    native = dtype.newbyteorder("=")
+    if native not in _DTYPES and native.kind != "f":
+        raise DataError(f"{name} holds {dtype} values: {_KEEP}.")
+
+
+def _check_shape(shape: tuple[int, ...], name: str, max_pixels: int) -> None:
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise DataError(
+            f"{name} has shape {shape}: an image is (height, width) or (height, width, channels)."
+        )
+    if shape[0] * shape[1] > max_pixels:
+        raise DataError(
+            f"{name} has {shape[0]}x{shape[1]} pixels, more than {max_pixels:,}: cut the image "
+            "into parts."
+        )
+    if len(shape) == 3 and shape[2] > MAX_CHANNELS:
+        raise DataError(
+            f"{name} has {shape[2]} channels, more than {MAX_CHANNELS}: store channels last."
+        )

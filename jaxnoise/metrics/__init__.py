@@ -1,0 +1,30 @@
+"""Measures of how close synthetic noise is to real noise."""
+
+from jaxnoise.metrics.histograms import (
+    NOISE_EDGES,
+    grouped_counts,
+    kl_from_counts,
+    ks,
+    ks_from_counts,
+    marginal_kl,
+    noise_counts,
+    patch_marginal_kl,
+)
+from jaxnoise.metrics.likelihood import nll_per_dim, paired_difference, relative_improvement
+from jaxnoise.metrics.sampling_floor import floor_from_counts, marginal_kl_floor
+
+__all__ = [
+    "NOISE_EDGES",
+    "floor_from_counts",
+    "grouped_counts",
+    "kl_from_counts",
+    "ks",
+    "ks_from_counts",
+    "marginal_kl",
+    "marginal_kl_floor",
+    "nll_per_dim",
+    "noise_counts",
+    "paired_difference",
+    "patch_marginal_kl",
+    "relative_improvement",
+]

@@ -1,0 +1,1 @@
+"""Raw images: Bayer mosaics and the steps between linear raw and sRGB."""

@@ -1,0 +1,93 @@
+"""Small datasets that the tests of the pipeline share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def few_patches() -> Iterator[None]:
+    """Simulated cameras of few patches per setting: 100 for training, 25 and 50 to judge by."""
+    from datasets.camera_sim import camera_sim_dataset_builder as builder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, "PATCHES_PER_SETTING", {"train": 4, "validation": 1, "test": 2})
+        patch.setattr(builder, "FEWEST_PATCHES_PER_SETTING", 1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of prepared records for the whole session."""
+    return tmp_path_factory.mktemp("records")
+
+
+Row = tuple[str, str, str, str, str, str]
+
+
+class PairsFolder:
+    """A folder of image pairs to be filled, spoilt and indexed."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.random = np.random.default_rng(0)
+        self.header = "noisy,clean,camera,iso,scene,split"
+        self.rows: list[list[str]] = []
+
+    def add(self, scene: str, *, camera: str = "one", iso: str = "100", split: str = "train"):
+        """One pair of 20x17 8-bit images."""
+        clean = self.random.integers(40, 200, (20, 17, 3), dtype=np.uint8)
+        noisy = (clean + self.random.integers(-9, 10, clean.shape)).astype(np.uint8)
+        number = len(self.rows)
+        names = [f"{number}_{kind}.png" for kind in ("noisy", "clean")]
+        for name, image in zip(names, (noisy, clean), strict=True):
+            self.save(name, image)
+        self.rows.append([*names, camera, iso, scene, split])
+        return noisy, clean
+
+    def save(self, name: str, image: np.ndarray):
+        """An image as PNG or, for float values, as NPZ."""
+        path = self.path / name
+        if name.endswith(".npz"):
+            np.savez(path, image=image)
+        else:
+            path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(image)))
+
+    def index(self) -> Path:
+        """The folder, once index.csv is written."""
+        width = len(self.header.split(","))
+        lines = [self.header, *(",".join(row[:width]) for row in self.rows)]
+        (self.path / "index.csv").write_text("\n".join(lines) + "\n")
+        return self.path
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> PairsFolder:
+    """A good folder: four scenes for training, one each for validation and test."""
+    path = tmp_path / "pairs"
+    path.mkdir()
+    folder = PairsFolder(path)
+    for scene in "abcd":
+        folder.add(scene)
+    folder.add("v", split="validation")
+    folder.add("t", split="test")
+    return folder
+
+
+@pytest.fixture
+def open_pairs(tmp_path: Path) -> Callable:
+    """Opener of a folder of pairs as patches of 8 pixels, with records of its own."""
+    from datasets.pipeline import open_dataset
+
+    def open_them(folder: PairsFolder, *, patch_size: int | None = 8):
+        return open_dataset(
+            "pairs",
+            source=folder.index(),
+            data_dir=tmp_path / "records",
+            patch_size=patch_size,
+        )
+
+    return open_them

@@ -1,0 +1,175 @@
+"""The records of the simulated cameras: what they hold, what they depend on, how they are split."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.camera_sim import camera_sim_dataset_builder as builder
+from datasets.camera_sim import photographs
+from datasets.pipeline import SPLITS, NoiseData, open_dataset
+from jaxnoise.errors import DataError, UsageError
+from jaxnoise.noise.camera import CAMERAS, ISOS, MIXING, SIMULATIONS, noise_std
+
+pytestmark = pytest.mark.fast
+
+
+@pytest.fixture(scope="module", params=list(SIMULATIONS))
+def data(request: pytest.FixtureRequest, few_patches: None, records: Path) -> NoiseData:
+    return open_dataset(f"camera_sim/{request.param}", data_dir=records)
+
+
+@pytest.fixture(scope="module", params=[s.name for s in SIMULATIONS.values() if s.has_truth])
+def exact(request: pytest.FixtureRequest, few_patches: None, records: Path) -> NoiseData:
+    return open_dataset(f"camera_sim/{request.param}", data_dir=records)
+
+
+def everything(data: NoiseData, split: str) -> dict[str, np.ndarray]:
+    (batch,) = data.batches(split, batch_size=data.sizes[split])
+    return batch
+
+
+def true_nll(noise: np.ndarray, clean: np.ndarray, camera: int, iso: float, taps) -> float:
+    """Negative log-likelihood of noise by undoing the simulation pixel by pixel."""
+    std = noise_std(clean, CAMERAS[camera], iso)
+    mixed = np.linalg.solve(MIXING, (noise / std)[..., None])[..., 0]
+    white = np.zeros_like(mixed)
+    for y in range(white.shape[0]):
+        for x in range(white.shape[1]):
+            white[y, x] = mixed[y, x] - sum(
+                weight * white[y - up, x - left]
+                for (up, left), weight in taps.items()
+                if (up, left) != (0, 0) and y >= up and 0 <= x - left < white.shape[1]
+            )
+    log_det = np.log(std).sum() + white[..., 0].size * np.log(np.linalg.det(MIXING))
+    return 0.5 * (white**2).sum() + 0.5 * white.size * np.log(2 * np.pi) + log_det
+
+
+def test_every_camera_and_iso_is_equally_frequent(data: NoiseData):
+    assert data.sizes == {"train": 100, "validation": 25, "test": 50}
+    assert (data.cameras, data.isos) == (tuple(c.name for c in CAMERAS), ISOS)
+    for split in SPLITS:
+        batch = everything(data, split)
+        settings = np.stack([batch["camera"], batch["iso"]])
+        _, counts = np.unique(settings, axis=1, return_counts=True)
+        assert counts.tolist() == [data.sizes[split] // 25] * 25
+
+
+def test_types_shapes_and_units(data: NoiseData):
+    batch = everything(data, "test")
+    for key in ("clean", "noisy", "noisy2"):
+        assert batch[key].shape == (50, 32, 32, 4) and batch[key].dtype == np.float32
+    assert batch["camera"].dtype == np.int32 and batch["iso"].dtype == np.float32
+    assert batch["clean"].min() >= 0 and batch["clean"].max() <= 1
+    assert data.has_truth == ("truth" in batch) == ("exact" in data.name)
+    assert (data.channels, data.patch_size) == (4, 32)
+
+
+def test_truth_is_the_likelihood_of_the_stored_noise(exact: NoiseData):
+    taps = SIMULATIONS[exact.name.partition("/")[2]].taps
+    batch = everything(exact, "test")
+    for i in range(0, 50, 13):
+        clean, noisy = batch["clean"][i].astype(float), batch["noisy"][i].astype(float)
+        nll = true_nll(noisy - clean, clean, batch["camera"][i], batch["iso"][i], taps)
+        # Float32 images round noise by 3e-8 against a standard deviation of 7e-4 and more: the
+        # 4096 white values move by 1e-4 each, their sum of squares by sqrt(4096) 1e-4.
+        assert abs(nll - batch["truth"][i]) < 0.05
+
+
+def test_the_two_draws_are_independent_and_alike(exact: NoiseData):
+    batch = everything(exact, "train")
+    first, second = ((batch[key].astype(float) - batch["clean"]) for key in ("noisy", "noisy2"))
+    std = np.stack(
+        [
+            noise_std(clean, CAMERAS[camera], iso)
+            for clean, camera, iso in zip(
+                batch["clean"], batch["camera"], batch["iso"], strict=True
+            )
+        ]
+    )
+    first, second = first / std, second / std
+    size = first[..., 0].size
+    # Correlated neighbours make the effective sample smaller, by less than 4.
+    assert abs((first[..., 0] * second[..., 0]).mean()) < 5 * np.sqrt(4 / size)
+    assert abs((first**2).mean() / (second**2).mean() - 1) < 5 * np.sqrt(2 * 2 * 4 / first.size)
+
+
+def test_full_is_clipped_and_quantised(few_patches: None, records: Path):
+    batch = everything(open_dataset("camera_sim/full", data_dir=records), "test")
+    for noisy, camera in zip(batch["noisy"], batch["camera"], strict=True):
+        levels = noisy.astype(float) * (2 ** CAMERAS[camera].bits - 1)
+        # Float32 keeps 24 bits of a number of at most 12.
+        np.testing.assert_allclose(levels, np.round(levels), atol=2.0**-10)
+    assert batch["noisy"].min() >= 0 and batch["noisy"].max() <= 1
+
+
+def test_intensities_are_dark_and_bright(few_patches: None, records: Path):
+    clean = everything(open_dataset("camera_sim/exact", data_dir=records), "train")["clean"]
+    brightest = clean.max(axis=(1, 2, 3))
+    assert brightest.min() < 0.15 and brightest.max() > 0.85
+    assert len(np.unique(brightest)) == len(clean)
+
+
+def test_scenes_of_the_splits_are_different_photographs():
+    scenes = [{p.scene for p in photographs.SPLITS[split]} for split in SPLITS]
+    assert not scenes[0] & scenes[1] and not scenes[0] & scenes[2] and not scenes[1] & scenes[2]
+    files = [p.path.read_bytes() for split in SPLITS for p in photographs.SPLITS[split]]
+    assert len(set(files)) == len(files) == 9
+
+
+def test_each_split_reads_its_own_photographs(few_patches: None, monkeypatch):
+    read: list[str] = []
+    plain = photographs.Photograph.read
+    monkeypatch.setattr(
+        photographs.Photograph, "read", lambda self: read.append(self.scene) or plain(self)
+    )
+    made = builder.builder(builder.make_config("exact"), "nowhere")
+    for split in SPLITS:
+        read.clear()
+        examples = list(made._generate_examples(split))
+        assert set(read) == {p.scene for p in photographs.SPLITS[split]}
+        assert {example["scene"] for _, example in examples} == set(read)
+
+
+def test_data_are_a_function_of_configuration_and_seed(few_patches: None, tmp_path: Path):
+    first = open_dataset("camera_sim/exact-white", data_dir=tmp_path / "a", seed=1, patch_size=8)
+    second = open_dataset("camera_sim/exact-white", data_dir=tmp_path / "b", seed=1, patch_size=8)
+    third = open_dataset("camera_sim/exact-white", data_dir=tmp_path / "a", seed=2, patch_size=8)
+    assert first.fingerprint == second.fingerprint != third.fingerprint
+    one, two, other = (everything(data, "test") for data in (first, second, third))
+    for key in one:
+        np.testing.assert_array_equal(one[key], two[key])
+    assert not np.array_equal(one["noisy"], other["noisy"])
+
+
+def test_patches_of_another_size(few_patches: None, tmp_path: Path):
+    data = open_dataset("camera_sim/exact", data_dir=tmp_path, patch_size=8)
+    assert everything(data, "test")["noisy"].shape == (50, 8, 8, 4)
+
+
+def test_fingerprint_changes_with_constants(monkeypatch):
+    config = builder.make_config("exact")
+    prints = {builder.fingerprint(config)}
+    for name, value in (("VERSION", "9.9.9"), ("MIXING", 2 * MIXING), ("CAMERAS", CAMERAS[:4])):
+        with monkeypatch.context() as patch:
+            patch.setattr(builder, name, value)
+            prints.add(builder.fingerprint(config))
+    prints.add(builder.fingerprint(builder.make_config("exact-wide")))
+    prints.add(builder.fingerprint(builder.make_config("exact", seed=1)))
+    prints.add(builder.fingerprint(builder.make_config("exact", patch_size=16)))
+    assert len(prints) == 7
+
+
+def test_a_missing_photograph_is_a_sentence(monkeypatch, tmp_path: Path):
+    gone = {**photographs.SPLITS, "test": (photographs.Photograph("gone", "gone.png"),)}
+    monkeypatch.setattr(photographs, "SPLITS", gone)
+    with pytest.raises(DataError, match="gone.png"):
+        open_dataset("camera_sim/exact", data_dir=tmp_path / "records")
+    assert not (tmp_path / "records").exists()
+
+
+@pytest.mark.parametrize("size", [0, -3, 7, 129])
+def test_a_patch_size_out_of_range_is_refused(size: int, tmp_path: Path):
+    with pytest.raises(UsageError, match="8 to 128"):
+        open_dataset("camera_sim/exact", data_dir=tmp_path / "records", patch_size=size)
+    assert not (tmp_path / "records").exists()

@@ -1,0 +1,119 @@
+"""Splits that the index does not state: by scene, the same each time, without losing a setting."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from datasets.pairs.index import SPLITS, Pair, assign_splits, read_index
+from jaxnoise.errors import DataError
+
+pytestmark = pytest.mark.fast
+
+
+def make(rows: Iterable[tuple[str, str, int, str]]) -> list[Pair]:
+    """Pairs of (scene, camera, ISO, split) with files of their own."""
+    return [
+        Pair(f"{n}_noisy.png", f"{n}_clean.png", camera, iso, scene, split)
+        for n, (scene, camera, iso, split) in enumerate(rows)
+    ]
+
+
+def scenes(pairs: list[Pair], split: str) -> set[str]:
+    return {pair.scene for pair in pairs if pair.split == split}
+
+
+def settings(pairs: list[Pair], split: str) -> set[tuple[str, int]]:
+    return {pair.setting for pair in pairs if pair.split == split}
+
+
+def test_without_splits_scenes_are_shared_out():
+    pairs, notes = assign_splits(make((f"scene{n // 2}", "one", 100, "") for n in range(200)))
+    counts = [len(scenes(pairs, split)) for split in SPLITS]
+    # 20 % of 100 scenes are for the test, 15 % of the other 80 for validation.
+    assert counts == [68, 12, 20]
+    assert not scenes(pairs, "train") & scenes(pairs, "test")
+    assert not scenes(pairs, "train") & scenes(pairs, "validation")
+    assert any("no split column" in note for note in notes)
+
+
+def test_the_choice_depends_on_names_and_not_on_order():
+    rows = [(f"scene{n}", "one", 100, "") for n in range(20)]
+    pairs, _ = assign_splits(make(rows))
+    turned, _ = assign_splits(make(reversed(rows)))
+    for split in SPLITS:
+        assert scenes(pairs, split) == scenes(turned, split)
+
+
+def test_stated_splits_stay():
+    stated = make(
+        [("a", "one", 1, "train"), ("b", "one", 1, "validation"), ("c", "one", 1, "test")]
+    )
+    assert assign_splits(stated) == (stated, [])
+
+
+def test_validation_is_taken_from_training_scenes_only():
+    rows = [(f"scene{n}", "one", 100, "train") for n in range(20)]
+    pairs, notes = assign_splits(make([*rows, ("t", "one", 100, "test")]))
+    assert scenes(pairs, "test") == {"t"}
+    assert len(scenes(pairs, "validation")) == 3 and len(scenes(pairs, "train")) == 17
+    assert notes == ["Validation: 3 of the training scenes, held out by a hash of their names."]
+
+
+def test_held_out_scenes_leave_every_camera_and_iso_in_training():
+    rows = [(f"common{n}", "one", 100, "") for n in range(10)]
+    rows += [(f"rare{n}", "two", 100 * n, "") for n in range(1, 11)]
+    pairs, _ = assign_splits(make(rows))
+    assert all(name.startswith("common") for name in scenes(pairs, "test"))
+    assert all(name.startswith("common") for name in scenes(pairs, "validation"))
+    assert len(scenes(pairs, "test")) == 4 and len(scenes(pairs, "validation")) == 2
+
+
+def test_images_are_held_out_where_every_scene_is_the_only_one_of_its_setting():
+    rows = [(f"scene{n // 2}", "one", 100 * (n // 2 + 1), "train") for n in range(20)]
+    pairs, notes = assign_splits(make([*rows, ("t", "one", 100, "test")]))
+    assert sum(pair.split == "validation" for pair in pairs) == 3
+    assert settings(pairs, "validation") <= settings(pairs, "train")
+    assert "3 of the training images" in notes[0]
+
+
+def test_images_of_one_clean_image_stay_together():
+    pairs = [
+        Pair(
+            f"{n}_noisy.png", f"{n // 2}_clean.png", "one", 100 * (n // 4 + 1), str(n // 4), "train"
+        )
+        for n in range(16)
+    ]
+    pairs, _ = assign_splits([*pairs, *make([("t", "one", 100, "test")])])
+    train, held = ({p.clean for p in pairs if p.split == s} for s in ("train", "validation"))
+    assert held and not train & held
+
+
+def test_without_any_choice_a_scene_is_given_up_and_said():
+    rows = [("a", "one", 100, "train"), ("b", "two", 200, "train"), ("t", "one", 100, "test")]
+    pairs, notes = assign_splits(make(rows))
+    assert len(scenes(pairs, "validation")) == len(scenes(pairs, "train")) == 1
+    assert any("no other of their camera" in note for note in notes)
+
+
+def test_settings_that_only_the_test_has_are_said():
+    rows = [("a", "one", 100, "train"), ("b", "one", 100, "validation"), ("t", "two", 400, "test")]
+    _, notes = assign_splits(make(rows))
+    assert notes == ["Not in the training split but in the test split: two at ISO 400."]
+
+
+def test_three_scenes_are_enough():
+    pairs, _ = assign_splits(make((name, "one", 100, "") for name in "abc"))
+    assert [len(scenes(pairs, split)) for split in SPLITS] == [1, 1, 1]
+
+
+def test_one_training_scene_without_validation_is_refused():
+    rows = [("a", "one", 100, "train"), ("t", "one", 100, "test")]
+    with pytest.raises(DataError, match="add scenes"):
+        assign_splits(make(rows))
+
+
+def test_the_index_may_come_from_a_spreadsheet(pairs):
+    source = pairs.index()
+    text = (source / "index.csv").read_text().replace("noisy,clean", " noisy , clean")
+    (source / "index.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert [pair.scene for pair in read_index(source).pairs] == list("abcdvt")

@@ -1,0 +1,323 @@
+"""A user's folder: patches come through as stored, edits are noticed, every mistake is a
+sentence.
+"""
+
+import io
+import shutil
+import struct
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from datasets.pipeline import NoiseData, open_dataset
+from jaxnoise.errors import DataError, UsageError
+
+pytestmark = pytest.mark.fast
+
+
+def everything(data: NoiseData, split: str) -> dict[str, np.ndarray]:
+    (batch,) = data.batches(split, batch_size=data.sizes[split])
+    return batch
+
+
+def patches(image: np.ndarray, side: int = 8) -> set[bytes]:
+    """Bytes of the non-overlapping patches of an image."""
+    return {
+        np.ascontiguousarray(image[y : y + side, x : x + side]).tobytes()
+        for y in range(0, image.shape[0] - side + 1, side)
+        for x in range(0, image.shape[1] - side + 1, side)
+    }
+
+
+def test_patches_are_those_of_the_images(pairs, open_pairs):
+    noisy, clean = pairs.add("t2", split="test")
+    pairs.rows.pop(-2)
+    data = open_pairs(pairs)
+    # 20x17 holds 2x2 patches of 8; the rest of the border is dropped.
+    assert data.sizes == {"train": 16, "validation": 4, "test": 4}
+    batch = everything(data, "test")
+    as_stored = np.rint(batch["clean"] * 255).astype(np.uint8)
+    assert {patch.tobytes() for patch in as_stored} == patches(clean)
+    np.testing.assert_array_equal(as_stored / np.float32(255), batch["clean"])
+    steps = np.rint(batch["noisy"] * 255).astype(np.uint8)
+    assert {patch.tobytes() for patch in steps} == patches(noisy)
+
+
+def test_dequantisation_is_uniform_within_the_step(pairs, open_pairs):
+    for _ in range(20):
+        pairs.add("more")
+    data = open_pairs(pairs)
+    spread = []
+    for batch in (data.batch("train", seed=0, step=0, batch_size=90), everything(data, "train")):
+        values = batch["noisy"].astype(float).ravel() * 255
+        spread.append(values - np.rint(values))
+        # Kolmogorov: the largest gap between empirical and uniform distribution of n values
+        # exceeds 1.95 / sqrt(n) with a probability of 1e-3.
+        ranks = np.arange(1, values.size + 1) / values.size
+        gap = np.abs(np.sort(spread[-1]) + 0.5 - ranks).max()
+        assert gap < 1.95 / np.sqrt(values.size) + 1e-4
+    assert np.abs(spread[0]).max() <= 0.5
+
+
+def test_dequantisation_depends_on_step_in_training_and_on_the_example_in_evaluation(
+    pairs, open_pairs
+):
+    data = open_pairs(pairs)
+    one = data.batch("train", seed=1, step=5, batch_size=4)
+    data.batch("train", seed=1, step=6, batch_size=4)
+    again = data.batch("train", seed=1, step=5, batch_size=4)
+    np.testing.assert_array_equal(one["noisy"], again["noisy"])
+    whole = everything(data, "train")
+    for size in (3, 5):
+        parts = [batch["noisy"][batch["mask"]] for batch in data.batches("train", batch_size=size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole["noisy"])
+    # The same patch in another pass gets other noise, so that training sees the whole step.
+    passes = [data.batch("train", seed=1, step=s, batch_size=16) for s in (0, 1)]
+    order = [np.lexsort(batch["clean"].reshape(16, -1)[:, :3].T) for batch in passes]
+    same, other = (batch["noisy"][places] for batch, places in zip(passes, order, strict=True))
+    assert np.abs(same - other).max() < 1.01 / 255 and (same != other).mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "npz"])
+def test_deeper_images_are_fed_without_dequantisation(kind: str, pairs, open_pairs):
+    image = pairs.random.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
+    for row in pairs.rows:
+        for column in (0, 1):
+            row[column] = f"{Path(row[column]).stem}.{kind}"
+            if kind == "png":
+                pairs.save(row[column], image)
+            elif kind == "tiff":
+                tifffile.imwrite(pairs.path / row[column], image, photometric="rgb")
+            else:
+                pairs.save(row[column], image / np.float32(65535))
+    data = open_pairs(pairs)
+    batch = everything(data, "test")
+    np.testing.assert_allclose(batch["noisy"][0] * 65535, image, atol=0.01)
+    np.testing.assert_array_equal(batch["noisy"], batch["clean"])
+    assert any("no dequantisation" in note for note in data.notes)
+
+
+def test_blank_camera_and_iso_are_one_class_unknown(pairs, open_pairs):
+    pairs.rows[0][2:4] = ["", ""]
+    pairs.rows[5][2:4] = ["", " "]
+    data = open_pairs(pairs)
+    assert data.cameras == ("one", "unknown") and data.isos == (0, 100)
+    batch = everything(data, "test")
+    assert (batch["camera"] == 1).all() and (batch["iso"] == 0).all()
+    assert not data.has_truth and "noisy2" not in batch
+
+
+def test_notes_state_unit_and_dequantisation(pairs, open_pairs):
+    notes = " ".join(open_pairs(pairs).notes)
+    assert "full scale 255" in notes and "dequantised" in notes
+
+
+def test_an_unchanged_source_is_served_from_its_records(pairs, open_pairs, monkeypatch):
+    from datasets import records
+
+    first = open_pairs(pairs)
+    monkeypatch.setattr(records, "_build", lambda *_: pytest.fail("built again"))
+    assert open_pairs(pairs) == first
+
+
+@pytest.mark.parametrize("edit", ["image", "index", "patch size"])
+def test_an_edited_source_gets_new_records(edit: str, pairs, open_pairs):
+    first = open_pairs(pairs)
+    before = everything(first, "test")
+    if edit == "image":
+        name = pairs.rows[5][0]
+        image = imagecodecs.png_decode((pairs.path / name).read_bytes())
+        image[3, 3, 1] ^= 1
+        pairs.save(name, image)
+    elif edit == "index":
+        pairs.rows[5][3] = "200"
+    second = open_pairs(pairs, patch_size=16 if edit == "patch size" else 8)
+    assert second.fingerprint != first.fingerprint and second.folder != first.folder
+    after = everything(second, "test")
+    key = "iso" if edit == "index" else "noisy"
+    assert not np.array_equal(before[key], after[key])
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(pairs, open_pairs, tmp_path: Path):
+    from datasets.pairs import pairs_dataset_builder as builder
+
+    config = builder.make_config(pairs.index(), patch_size=8)
+    pairs.save(pairs.rows[0][0], np.zeros((20, 17, 3), np.uint8))
+    with pytest.raises(DataError, match="changed"):
+        builder.facts(config)
+
+
+def spoil_png(pairs, content: bytes):
+    (pairs.path / pairs.rows[2][0]).write_bytes(content)
+
+
+def spoil_float(pairs, value: float):
+    for row in pairs.rows:
+        for column in (0, 1):
+            row[column] = f"{Path(row[column]).stem}.npz"
+            pairs.save(row[column], np.full((8, 8, 3), 0.5, np.float32))
+    image = np.full((8, 8, 3), 0.5, np.float32)
+    image[1, 2, 0] = value
+    pairs.save(pairs.rows[2][0], image)
+
+
+def spoil_kind(pairs, image: np.ndarray, columns: tuple[int, ...]):
+    for column in columns:
+        pairs.save(pairs.rows[2][column], image)
+
+
+def link_outside(pairs):
+    outside = pairs.path.parent / "outside.png"
+    shutil.copy(pairs.path / pairs.rows[0][0], outside)
+    (pairs.path / "link.png").symlink_to(outside)
+    pairs.rows[0][0] = "link.png"
+
+
+def bomb() -> bytes:
+    """PNG header of 100000x100000 pixels."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def pickled() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, image=np.array([{"a": 1}], dtype=object))
+    return buffer.getvalue()
+
+
+MISTAKES = {
+    "column missing": (
+        lambda p: setattr(p, "header", "noisy,clean,kamera,iso,scene,split"),
+        "column camera",
+    ),
+    "no rows": (lambda p: p.rows.clear(), "no rows"),
+    "file missing": (lambda p: (p.path / p.rows[3][1]).unlink(), "3_clean.png"),
+    "folder for a file": (lambda p: p.rows[1].__setitem__(0, "."), "cannot be read"),
+    "path up": (lambda p: p.rows[1].__setitem__(0, "../pairs/1_noisy.png"), "outside"),
+    "path absolute": (
+        lambda p: p.rows[1].__setitem__(0, str(p.path / "1_noisy.png")),
+        "outside",
+    ),
+    "path of windows": (lambda p: p.rows[1].__setitem__(0, "C:\\1_noisy.png"), "outside"),
+    "link outside": (link_outside, "link"),
+    "name blank": (lambda p: p.rows[1].__setitem__(0, " "), "line 3 .*noisy blank"),
+    "scene blank": (lambda p: p.rows[1].__setitem__(4, ""), "line 3 .*scene blank"),
+    "row too short": (lambda p: p.rows[1].pop(), "line 3"),
+    "row too long": (lambda p: p.rows[1].__setitem__(4, "a,b"), "line 3"),
+    "iso a word": (lambda p: p.rows[1].__setitem__(3, "high"), "line 3 .*'high'"),
+    "iso negative": (lambda p: p.rows[1].__setitem__(3, "-100"), "'-100'"),
+    "iso zero": (lambda p: p.rows[1].__setitem__(3, "0"), "'0'"),
+    "iso endless": (lambda p: p.rows[1].__setitem__(3, "9" * 5000), "ISO"),
+    "split unknown": (lambda p: p.rows[1].__setitem__(5, "dev"), "'dev'"),
+    "split blank": (lambda p: p.rows[1].__setitem__(5, ""), "split ''"),
+    "scene in two splits": (lambda p: p.rows[5].__setitem__(4, "a"), "'a' in test and train"),
+    "no test": (lambda p: p.rows.pop(), "split test"),
+    "no train": (lambda p: p.rows.__delitem__(slice(0, 4)), "split train"),
+    "one scene to train": (lambda p: p.rows.__delitem__(slice(1, 5)), "one scene|validate"),
+    "two scenes without splits": (
+        lambda p: (setattr(p, "header", p.header[:-6]), p.rows.__delitem__(slice(2, 6))),
+        "2 scene",
+    ),
+    "sizes differ": (
+        lambda p: spoil_kind(p, np.zeros((17, 20, 3), np.uint8), (0,)),
+        "17x20x3.*20x17x3",
+    ),
+    "types differ": (
+        lambda p: spoil_kind(p, np.zeros((20, 17, 3), np.uint16), (0,)),
+        "uint16.*uint8",
+    ),
+    "another pair of another type": (
+        lambda p: spoil_kind(p, np.zeros((20, 17, 3), np.uint16), (0, 1)),
+        "uint16.*first image uint8",
+    ),
+    "another pair of other channels": (
+        lambda p: spoil_kind(p, np.zeros((20, 17), np.uint8), (0, 1)),
+        "1 channel",
+    ),
+    "smaller than a patch": (
+        lambda p: spoil_kind(p, np.zeros((7, 17, 3), np.uint8), (0, 1)),
+        "smaller than a patch of 8",
+    ),
+    "text for an image": (lambda p: spoil_png(p, b"not an image"), "neither PNG"),
+    "jpeg": (lambda p: spoil_png(p, b"\xff\xd8\xff\xe0" + bytes(99)), "neither PNG"),
+    "image cut": (
+        lambda p: spoil_png(p, (p.path / p.rows[2][0]).read_bytes()[:300]),
+        "cannot be decoded",
+    ),
+    "bomb": (lambda p: spoil_png(p, bomb()), "pixels"),
+    "pickle": (lambda p: spoil_png(p, pickled()), "object"),
+    "nan": (lambda p: spoil_float(p, np.nan), "NaN"),
+    "infinite": (lambda p: spoil_float(p, np.inf), "infinite"),
+    "above the range": (lambda p: spoil_float(p, 1.5), "to 1.5"),
+    "below the range": (lambda p: spoil_float(p, -0.25), "-0.25"),
+}
+
+
+def refuse(source: Path, words: str, patch_size: int = 8, kind: type[ValueError] = DataError):
+    """Opening fails with one sentence and leaves no file, in the source or beside it."""
+    parent = source.parent
+    before = sorted(parent.rglob("*"))
+    with pytest.raises(kind, match=words) as caught:
+        open_dataset(
+            "pairs", source=source, data_dir=parent / "deep" / "records", patch_size=patch_size
+        )
+    assert type(caught.value) is kind
+    assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
+    assert sorted(parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_every_mistake_is_one_sentence_and_nothing_is_written(name: str, pairs):
+    spoil, words = MISTAKES[name]
+    spoil(pairs)
+    refuse(pairs.index(), words)
+
+
+def test_folders_without_an_index_are_sentences(tmp_path: Path):
+    refuse(tmp_path / "nowhere", "no folder")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refuse(empty, "is empty")
+    (empty / "image.png").write_bytes(b"")
+    refuse(empty, "no readable index.csv")
+    refuse(empty / "image.png", "no folder")
+
+
+def test_an_index_that_is_no_text_is_a_sentence(pairs):
+    source = pairs.index()
+    (source / "index.csv").write_bytes(b"\xff\xfe\x00\x01")
+    refuse(source, "UTF-8")
+    (source / "index.csv").write_text("")
+    refuse(source, "column noisy")
+    (source / "index.csv").write_text('noisy,clean,camera,iso,scene\n"a,b\n')
+    refuse(source, "CSV")
+
+
+@pytest.mark.parametrize("size", [0, -8])
+def test_a_patch_size_below_one_is_refused(size: int, pairs):
+    refuse(pairs.index(), "at least 1", patch_size=size, kind=UsageError)
+
+
+def test_real_images_with_their_index(real_images: Path, tmp_path: Path):
+    source = real_images / "data" / "srgb_polyu"
+    if not source.is_dir():
+        pytest.skip(f"{source} is not there")
+    data = open_dataset("pairs", source=source, data_dir=tmp_path)
+    # 28 pairs of 512x512 hold 64 patches each; 8 pairs are the fixed test split.
+    assert data.sizes["test"] == 8 * 64 and sum(data.sizes.values()) == 28 * 64
+    assert data.cameras == ("Canon5D2", "Canon80D", "Nikon800", "SonyA7II")
+    assert data.isos == (1600, 3200, 4000, 6400)
+    settings = {
+        split: set(zip(batch["camera"], batch["iso"], strict=True))
+        for split in data.sizes
+        for batch in [everything(data, split)]
+    }
+    assert settings["validation"] <= settings["train"] and settings["test"] <= settings["train"]
+    batch = data.batch("train", seed=0, step=0, batch_size=256)
+    noise = batch["noisy"] - batch["clean"]
+    # The noise of these cameras is a few steps of 1/255 and never a different picture.
+    assert 0.002 < noise.std() < 0.05 and abs(noise.mean()) < 0.01

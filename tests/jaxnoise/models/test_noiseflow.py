@@ -1,0 +1,247 @@
+"""The noise flow: counts, closed forms, batch statistics, unknown conditions, initialisation from data."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnoise.models
+from jaxnoise.batch import NoiseBatch
+from jaxnoise.errors import UsageError
+from jaxnoise.models import noiseflow
+
+pytestmark = pytest.mark.fast
+CAMERAS, ISOS = ("alder", "birch"), (100, 400)
+LN_2PI = np.log(2 * np.pi)
+
+
+def config(arch="S-Ax1-G-Ax1-CAM", **options):
+    return noiseflow.Config(arch=arch, cameras=CAMERAS, isos=ISOS, **options)
+
+
+def random_variables(options, seed=0):
+    """Variables away from their initial values, so that no layer is the identity."""
+    variables = noiseflow.init(jax.random.key(seed), options)
+    leaves, tree = jax.tree.flatten(variables["params"])
+    keys = jax.random.split(jax.random.key(seed + 1), len(leaves))
+    moved = [
+        leaf + 0.1 * jax.random.normal(key, leaf.shape, leaf.dtype)
+        for leaf, key in zip(leaves, keys, strict=True)
+    ]
+    return {**variables, "params": jax.tree.unflatten(tree, moved)}
+
+
+def conditions(count=3, size=(6, 8), channels=4):
+    clean = jax.random.uniform(jax.random.key(3), (count, *size, channels))
+    noise = 0.1 * jax.random.normal(jax.random.key(4), clean.shape)
+    return noise, clean, jnp.arange(count) % 2, jnp.asarray([100, 200, 400])[jnp.arange(count) % 3]
+
+
+def correlated_batch(count=256, size=16, seed=0):
+    """Signal-dependent noise with correlated channels and neighbours, and its true NLL in nats per value."""
+    key = jax.random.split(jax.random.key(seed), 3)
+    clean = jax.random.uniform(key[0], (count, size, size, 4)) ** 2
+    camera = jnp.arange(count) % 2
+    iso = jnp.asarray([100, 400])[(jnp.arange(count) // 2) % 2]
+    gain = (iso / 100.0 * (1 + camera))[:, None, None, None]
+    scale = jnp.sqrt(1e-3 * gain * clean + 1e-5 * gain**2)
+    white = jax.random.normal(key[1], clean.shape)
+    moving = white + 0.4 * jnp.pad(white, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]
+    mixing = jnp.eye(4) + 0.3 * jnp.eye(4, k=-1)
+    noise = scale * (moving @ mixing.T)
+    truth = (0.5 * (white**2 + LN_2PI) + jnp.log(scale)).mean((1, 2, 3))
+    return NoiseBatch(clean, clean + noise, camera, iso), truth
+
+
+def test_the_reference_form_stores_as_many_parameters_as_published():
+    count = lambda arch: noiseflow.parameter_count(  # noqa: E731
+        noiseflow.init(
+            jax.random.key(0),
+            noiseflow.Config(arch=arch, parameterisation="reference", normalisation="batch"),
+        )
+    )
+    assert count("S-Ax4-G-Ax4-CAM") == 2433
+    assert count("S-Ax1-G-Ax1-CAM") == 627
+    assert count("S-G-CAM") == 25
+    assert count("S-G") == 10
+    assert count("Ax4") == 4 * 301
+
+
+def test_the_paper_form_has_one_factor_per_camera_and_iso():
+    variables = noiseflow.init(jax.random.key(0), noiseflow.Config(arch="S-G-CAM"))
+    assert noiseflow.parameter_count(variables) == 2 + 5 + 5
+
+
+def test_signal_and_gain_alone_are_a_noise_level_function():
+    options = config("S-G-CAM")
+    variables = random_variables(options)
+    noise, clean, camera, _ = conditions()
+    iso = jnp.asarray([100, 400, 400])
+    shared = variables["params"]["signal_gain"]
+    gain = jnp.exp(shared["v"][jnp.asarray([0, 1, 1])] + shared["log_psi"][camera]) * iso
+    gain = gain[:, None, None, None]
+    # The paper's generated variance: gain beta1 I + gain^2 beta2.
+    variance = gain * jnp.exp(shared["b1"]) * clean + gain**2 * jnp.exp(shared["b2"])
+    expected = -0.5 * (noise**2 / variance + jnp.log(variance) + LN_2PI).sum((1, 2, 3))
+    got = noiseflow.log_prob(variables, options, noise, clean, camera, iso)
+    np.testing.assert_allclose(got, expected, rtol=2e-5)
+
+
+def test_a_fresh_flow_has_identity_couplings():
+    options = config("Ax4")
+    variables = noiseflow.init(jax.random.key(0), options)
+    noise, clean, camera, iso = conditions()
+    expected = -0.5 * (noise**2 + LN_2PI).sum((1, 2, 3))
+    got = noiseflow.log_prob(variables, options, noise, clean, camera, iso)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+ARCHES = ["S-Ax1-G-Ax1-CAM", "N-W-K2", "N-Q-Ax1-Q-W", "Ax2-K1-G", "S-W"]
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+@pytest.mark.parametrize("options", [{}, {"base": "student_t", "taps": "conditional"}], ids=str)
+def test_density_is_that_of_the_jacobian_and_sampling_inverts(arch, options, float64):
+    options = config(arch, channels=3, **options)
+    variables = random_variables(options)
+    noise, clean, camera, iso = conditions(1, (4, 4), 3)
+    flow = noiseflow.distribution(variables, options, clean, camera, iso)
+    to_latent = lambda flat: flow.bijector.inverse(flat.reshape(noise.shape)).ravel()  # noqa: E731
+    _, log_det = np.linalg.slogdet(jax.jacobian(to_latent)(noise.ravel()))
+    latent = flow.bijector.inverse(noise)
+    expected = flow.distribution.log_prob(latent) + log_det
+    got = noiseflow.log_prob(variables, options, noise, clean, camera, iso)
+    np.testing.assert_allclose(got, expected, rtol=1e-9)
+    np.testing.assert_allclose(flow.bijector.forward(latent), noise, atol=1e-9)
+
+
+def test_temperature_scales_the_latent():
+    options = config("S-G-CAM")
+    variables = random_variables(options)
+    _, clean, camera, iso = conditions()
+    draw = lambda t: noiseflow.sample(  # noqa: E731
+        jax.random.key(0), variables, options, clean, camera, iso, temperature=t
+    )
+    np.testing.assert_allclose(draw(0.6), 0.6 * draw(1.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_training_mode_uses_and_moves_batch_statistics(normalisation):
+    options = config(normalisation=normalisation)
+    variables = random_variables(options)
+    noise, clean, camera, iso = conditions(6)
+    nll, updated = noiseflow.nll_and_update(variables, options, noise, clean, camera, iso)
+    evaluated = -noiseflow.log_prob(variables, options, noise, clean, camera, iso)
+    assert jax.tree.structure(updated) == jax.tree.structure(variables)
+    if normalisation == "none":
+        np.testing.assert_allclose(nll, evaluated, rtol=1e-5)
+        return
+    assert np.abs(nll - evaluated).max() > 1e-3
+    state, before = updated["batch_stats"], variables["batch_stats"]
+    for _ in range(200):
+        _, updated = noiseflow.nll_and_update(updated, options, noise, clean, camera, iso)
+    settled = -noiseflow.log_prob(updated, options, noise, clean, camera, iso)
+    # 0.9^200 is 1e-9: the running statistics are those of the batch.
+    np.testing.assert_allclose(settled, nll, rtol=1e-4)
+    assert jax.tree.leaves(state)[0].shape == jax.tree.leaves(before)[0].shape
+
+
+def test_permuting_images_with_their_conditions_permutes_likelihoods():
+    options = config()
+    variables = random_variables(options)
+    batch = conditions()
+    order = jnp.asarray([2, 0, 1])
+    got = noiseflow.log_prob(variables, options, *(array[order] for array in batch))
+    np.testing.assert_allclose(
+        got, noiseflow.log_prob(variables, options, *batch)[order], rtol=1e-6
+    )
+
+
+def test_unknown_conditions_raise_outside_jit_and_are_nan_under_it():
+    options = config()
+    variables = noiseflow.init(jax.random.key(0), options)
+    noise, clean, camera, iso = conditions()
+    with pytest.raises(UsageError, match="alder, birch"):
+        noiseflow.log_prob(variables, options, noise, clean, camera + 5, iso)
+    with pytest.raises(UsageError, match="ISO 40 is unknown"):
+        noiseflow.sample(jax.random.key(0), variables, options, clean, camera, iso * 0 + 40)
+    density = jax.jit(
+        lambda camera: noiseflow.log_prob(variables, options, noise, clean, camera, iso)
+    )
+    value = density(jnp.asarray([0, 7, 1]))
+    assert np.isnan(value[1]) and np.isfinite(value[np.asarray([0, 2])]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arch": "S-X4-G"}, "unknown token 'X4'"),
+        ({"arch": "S-CAM"}, "add G"),
+        ({"arch": "S-S-G"}, "S twice"),
+        ({"arch": "CAM-G", "channels": 1}, "at least 2 channels"),
+        ({"parameterisation": "mine"}, "use paper or reference"),
+        ({"base": "cauchy"}, "use normal or student_t"),
+        ({"isos": (400, 100)}, "ascending"),
+        ({"cameras": ("a", "a")}, "each once"),
+        ({"width": 0}, "width is 0"),
+    ],
+)
+def test_wrong_configurations_are_refused(options, message):
+    with pytest.raises(UsageError, match=message):
+        noiseflow.Config(**options)
+
+
+def test_initialisation_from_data_comes_near_the_truth():
+    batch, truth = correlated_batch()
+    arguments = (batch.noise, batch.clean, batch.camera, batch.iso)
+    for arch, excess in {"N-W-K3": 0.004, "S-G-CAM-W-K3": 0.004}.items():
+        options = config(arch)
+        variables = noiseflow.init_from_data(
+            noiseflow.init(jax.random.key(0), options), options, batch
+        )
+        nll = -noiseflow.log_prob(variables, options, *arguments) / batch.clean[0].size
+        # Fitted on these very data: it may only fall below the truth by its parameters' share.
+        share = 2 * noiseflow.parameter_count(variables) / batch.clean.size
+        assert -share < float((nll - truth).mean()) < excess, arch
+
+
+def test_initialisation_fits_the_reference_form_too():
+    batch, _ = correlated_batch(64)
+    options = config("S-G-CAM", parameterisation="reference")
+    fresh = noiseflow.init(jax.random.key(0), options)
+    fitted = noiseflow.init_from_data(fresh, options, batch)
+    arguments = (batch.noise, batch.clean, batch.camera, batch.iso)
+    nll = lambda v: float(-noiseflow.log_prob(v, options, *arguments).mean() / 1024)  # noqa: E731
+    white = 0.5 * float(jnp.log(2 * jnp.pi * jnp.e * batch.noise.var()))
+    assert nll(fitted) < nll(fresh) - 0.5
+    assert nll(fitted) < white - 0.1
+
+
+def test_constant_noise_is_refused():
+    batch, _ = correlated_batch(4)
+    options = config()
+    with pytest.raises(UsageError, match="constant or not finite"):
+        noiseflow.init_from_data(
+            noiseflow.init(jax.random.key(0), options),
+            options,
+            NoiseBatch(batch.clean, batch.clean, batch.camera, batch.iso),
+        )
+
+
+def test_describe_names_what_has_a_meaning():
+    options = config()
+    values = noiseflow.describe(noiseflow.init(jax.random.key(0), options), options)
+    assert values["gain/400"] == pytest.approx(2.0)
+    assert values["camera/birch"] == pytest.approx(1.0)
+    assert values["beta1"] == pytest.approx(np.exp(-5.0))
+    curve = config("N-W-K2", base="student_t", taps="conditional")
+    values = noiseflow.describe(noiseflow.init(jax.random.key(0), curve), curve)
+    assert values["shot/alder/100"] == pytest.approx(1e-4)
+    assert values["degrees_of_freedom"] == pytest.approx(10.0)
+    assert values["tap/above"] == 0.0
+
+
+def test_models_are_found_by_name():
+    assert jaxnoise.models.get("noiseflow") is noiseflow
+    with pytest.raises(UsageError, match="known are noiseflow"):
+        jaxnoise.models.get("noisyflow")

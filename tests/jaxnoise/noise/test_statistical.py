@@ -1,0 +1,124 @@
+"""Statistical models against closed forms, scipy and the moments of their own samples."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxnoise.errors import UsageError
+from jaxnoise.noise import autoregressive, awgn, nlf, poisson, poisson_gaussian
+
+pytestmark = pytest.mark.fast
+CAMERAS, ISOS = ("alder", "birch"), (100, 400)
+SHOT, READ = np.asarray([[1e-3, 4e-3], [2e-3, 8e-3]]), np.asarray([[1e-5, 1e-4], [2e-5, 2e-4]])
+
+
+def data(count=64, size=32, seed=0):
+    key = jax.random.split(jax.random.key(seed), 2)
+    clean = jax.random.uniform(key[0], (count, size, size, 3)) ** 2
+    camera, column = jnp.arange(count) % 2, (jnp.arange(count) // 2) % 2
+    spread = jnp.asarray(SHOT)[camera, column], jnp.asarray(READ)[camera, column]
+    shot, read = (value[:, None, None, None] for value in spread)
+    noise = jnp.sqrt(shot * clean + read) * jax.random.normal(key[1], clean.shape)
+    return noise, clean, camera, jnp.asarray(ISOS)[column]
+
+
+def fitted(module, arguments, **options):
+    config = module.Config(channels=3, cameras=CAMERAS, isos=ISOS, **options)
+    return module.fit(config, *arguments), config
+
+
+def test_awgn_is_one_gaussian():
+    arguments = data()
+    variables, config = fitted(awgn, arguments)
+    noise = np.asarray(arguments[0])
+    scale = np.sqrt((noise**2).mean())
+    expected = scipy.stats.norm(0, scale).logpdf(noise).sum((1, 2, 3))
+    np.testing.assert_allclose(awgn.log_prob(variables, config, *arguments), expected, rtol=1e-4)
+
+
+def test_nlf_finds_shot_and_read_of_each_camera_and_iso():
+    arguments = data()
+    variables, config = fitted(nlf, arguments)
+    # A quarter of the images each; five standard errors of a regression, generously.
+    bound = 10 * np.sqrt(2 / (arguments[0].size / 4))
+    np.testing.assert_allclose(jnp.exp(variables["log_shot"]), SHOT, rtol=bound)
+    np.testing.assert_allclose(jnp.exp(variables["log_read"]), READ, rtol=20 * bound)
+    expected = nlf.variance(variables, config, *arguments[1:])
+    density = scipy.stats.norm(0, np.sqrt(expected)).logpdf(arguments[0]).sum((1, 2, 3))
+    np.testing.assert_allclose(nlf.log_prob(variables, config, *arguments), density, rtol=1e-4)
+
+
+def test_autoregressive_density_is_that_of_the_dense_gaussian(float64, monkeypatch):
+    arguments = data(16, 8)
+    variables, config = fitted(autoregressive, arguments, radius=1)
+    _, clean, camera, iso = (
+        array[:1, :4, :4] if array.ndim > 1 else array[:1] for array in arguments
+    )
+    noise = arguments[0][:1, :4, :4]
+
+    def draw(white):
+        # Sampling is linear in the white noise, so its Jacobian is the covariance's square root.
+        monkeypatch.setattr(jax.random, "normal", lambda key, shape, dtype: white.reshape(shape))
+        return autoregressive.sample(
+            jax.random.key(0), variables, config, clean, camera, iso
+        ).ravel()
+
+    root = np.asarray(jax.jacobian(draw)(jnp.zeros(noise.size)))
+    mean = np.asarray(draw(jnp.zeros(noise.size)))
+    expected = scipy.stats.multivariate_normal(mean, root @ root.T).logpdf(
+        np.asarray(noise).ravel()
+    )
+    got = autoregressive.log_prob(variables, config, noise, clean, camera, iso)
+    np.testing.assert_allclose(got[0], expected, rtol=1e-8)
+
+
+def test_autoregressive_is_no_worse_than_nlf_on_white_noise():
+    arguments, held_out = data(128), data(64, seed=1)
+    ours, config = fitted(autoregressive, arguments)
+    theirs, other = fitted(nlf, arguments)
+    values = held_out[0][0].size
+    difference = nlf.log_prob(theirs, other, *held_out) - autoregressive.log_prob(
+        ours, config, *held_out
+    )
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(ours))
+    assert float(difference.mean()) / values < parameters / arguments[0].size
+
+
+def test_unknown_conditions_are_refused():
+    arguments = data(8, 8)
+    for module in (nlf, autoregressive, poisson_gaussian):
+        variables, config = fitted(module, arguments)
+        with pytest.raises(UsageError, match="alder, birch"):
+            module.sample(
+                jax.random.key(0), variables, config, arguments[1], arguments[2] + 2, arguments[3]
+            )
+
+
+@pytest.mark.parametrize("module", [awgn, nlf, autoregressive, poisson, poisson_gaussian])
+def test_samples_have_the_variance_of_the_data(module):
+    arguments = data()
+    variables, config = fitted(module, arguments)
+    sample = module.sample(jax.random.key(1), variables, config, *arguments[1:])
+    assert sample.shape == arguments[0].shape
+    # Variances of n values with kurtosis up to 10 differ by a few of sqrt(9 / n).
+    ratio = float(sample.var() / arguments[0].var())
+    assert abs(ratio - 1) < 6 * np.sqrt(9 / sample.size)
+    assert abs(float(sample.mean())) < 5 * float(sample.std()) / np.sqrt(sample.size)
+
+
+def test_poisson_counts_photons():
+    clean = jnp.full((1, 64, 64, 2), 0.02)
+    config = poisson.Config(channels=2)
+    variables = {"log_shot": jnp.log(jnp.full((1, 1), 0.01))}
+    noise = poisson.sample(
+        jax.random.key(0), variables, config, clean, jnp.zeros(1, jnp.int32), jnp.zeros(1)
+    )
+    counts = np.asarray((noise + clean) / 0.01)
+    np.testing.assert_allclose(counts, np.round(counts), atol=1e-4)
+    observed = np.bincount(np.round(counts).astype(int).ravel(), minlength=6)[:6] / counts.size
+    # Five standard errors of a proportion.
+    np.testing.assert_allclose(
+        observed, scipy.stats.poisson(2).pmf(np.arange(6)), atol=5 * np.sqrt(0.25 / counts.size)
+    )

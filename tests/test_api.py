@@ -1,0 +1,197 @@
+"""The public names exist, and each says what it returns, what it takes and where it comes from."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+
+import pytest
+
+pytestmark = pytest.mark.fast
+
+MODEL = ["Config", "init", "init_from_data", "distribution", "log_prob", "nll_and_update", "sample"]
+PUBLIC = {
+    "jaxnoise.bijectors": [
+        "SignalDependent",
+        "NoiseCurve",
+        "Gain",
+        "AffineCoupling",
+        "Conv1x1",
+        "ActNorm",
+        "Squeeze",
+        "CausalConv",
+    ],
+    "jaxnoise.models": ["get"],
+    "jaxnoise.models.noiseflow": [*MODEL, "describe"],
+    "jaxnoise.noise": ["awgn", "nlf", "autoregressive", "poisson", "poisson_gaussian"],
+    "jaxnoise.noise.awgn": ["Config", "fit", "log_prob", "sample"],
+    "jaxnoise.noise.nlf": ["Config", "fit", "log_prob", "sample"],
+    "jaxnoise.noise.autoregressive": ["Config", "fit", "log_prob", "sample"],
+    "jaxnoise.noise.poisson": ["Config", "fit", "sample"],
+    "jaxnoise.noise.poisson_gaussian": ["Config", "fit", "sample"],
+    "jaxnoise.metrics": ["nll_per_dim", "marginal_kl", "ks"],
+    "jaxnoise.io": ["save_model", "load_model"],
+    "jaxnoise.errors": ["UsageError", "DataError"],
+    "jaxnoise.batch": ["NoiseBatch"],
+}
+
+# Of these every name computes a published equation, so every name says which.
+WITH_SOURCE = {
+    "jaxnoise.bijectors": {"SignalDependent", "Gain", "AffineCoupling", "Conv1x1", "ActNorm"},
+    "jaxnoise.models.noiseflow": {"log_prob"},
+    "jaxnoise.noise.nlf": {"log_prob"},
+    "jaxnoise.metrics": {"marginal_kl", "ks"},
+}
+
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Source|Sources|Yields):", re.MULTILINE)
+ARGUMENT = re.compile(r"^ {4}\*{0,2}(\w+)(?:, (\w+))*(?: \([^)]*\))?:", re.MULTILINE)
+
+
+def sections(docstring: str) -> dict[str, str]:
+    """The parts of a docstring by heading; the text before the first heading is under ""."""
+    pieces = SECTION.split(inspect.cleandoc(docstring))
+    return {"": pieces[0], **dict(zip(pieces[1::2], pieces[2::2], strict=True))}
+
+
+def documented(section: str) -> set[str]:
+    """Names described in an Args or Attributes section; `a, b: text` describes two."""
+    entries = (match.group(0).split("(")[0] for match in ARGUMENT.finditer(section))
+    return {name for entry in entries for name in re.findall(r"\w+", entry)}
+
+
+def complaints(name: str, thing: object) -> list[str]:
+    """What the docstrings of a function, or of a class and its methods, leave out."""
+    if inspect.isclass(thing):
+        return complaints_of_class(name, thing)
+    return complaints_of_function(name, thing)
+
+
+def complaints_of_class(name: str, thing: type) -> list[str]:
+    """What the docstrings of a class and of its own public methods leave out."""
+    found = first_sentence(name, thing.__doc__)
+    if dataclasses.is_dataclass(thing):
+        parts = sections(thing.__doc__ or "")
+        described = documented(parts.get("Attributes", "") + parts.get("Args", ""))
+        fields = {field.name for field in dataclasses.fields(thing)}
+        # Fields that a class inherits are described where they are defined.
+        own = fields & set(inspect.get_annotations(thing))
+        found += [f"{name}: field {field} is not described" for field in own - described]
+        found += [f"{name}: describes {field}, which it has not" for field in described - fields]
+    for key, member in vars(thing).items():
+        if key == "__init__" and not dataclasses.is_dataclass(thing):
+            found += complaints_of_function(f"{name}.{key}", member, returns=False)
+        elif not key.startswith("_") and inspect.isfunction(inspect.unwrap(member)):
+            # A NamedTuple or dataclass carries functions made by the standard library.
+            if inspect.unwrap(member).__module__ == thing.__module__:
+                found += complaints_of_function(f"{name}.{key}", member)
+    return found
+
+
+def complaints_of_function(name: str, function: object, *, returns: bool = True) -> list[str]:
+    """What the docstring of one function leaves out or invents."""
+    docstring = inspect.getdoc(function)
+    found = first_sentence(name, docstring)
+    parts = sections(docstring or "")
+    taken = {
+        parameter
+        for parameter in inspect.signature(function).parameters
+        if parameter not in ("self", "cls") and not parameter.startswith("_")
+    }
+    described = documented(parts.get("Args", ""))
+    found += [f"{name}: argument {argument} is not described" for argument in taken - described]
+    found += [f"{name}: describes {argument}, no argument" for argument in described - taken]
+    nothing = inspect.signature(function).return_annotation in (None, "None")
+    if returns and taken and not nothing and "Returns" not in parts:
+        found.append(f"{name}: says not what it returns")
+    return found
+
+
+def first_sentence(name: str, docstring: str | None) -> list[str]:
+    """A complaint when there is no docstring, or one that does not open with a sentence."""
+    if not docstring:
+        return [f"{name}: no docstring"]
+    opening = inspect.cleandoc(docstring).split("\n\n")[0]
+    return [] if re.search(r"[.:?]$", opening) else [f"{name}: does not open with a sentence"]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_exist(module):
+    missing = [
+        name for name in PUBLIC[module] if not hasattr(importlib.import_module(module), name)
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_public_names_are_documented(module):
+    loaded = importlib.import_module(module)
+    assert loaded.__doc__
+    found = []
+    for name in sorted({*PUBLIC[module], *getattr(loaded, "__all__", [])}):
+        thing = getattr(loaded, name)
+        if callable(thing):
+            found += complaints(f"{module}.{name}", thing)
+    assert found == []
+
+
+@pytest.mark.parametrize("module", WITH_SOURCE)
+def test_equations_name_their_source(module):
+    loaded = importlib.import_module(module)
+    without = []
+    for name in sorted(WITH_SOURCE[module]):
+        thing = getattr(loaded, name)
+        members = vars(thing).values() if inspect.isclass(thing) else ()
+        texts = [str(getattr(member, "__doc__", "")) for member in (thing, *members)]
+        if not any(re.search(r"^\s*Sources?: \S", text, re.MULTILINE) for text in texts):
+            without.append(name)
+    assert without == []
+
+
+def complete(clean, *, iso: int = 100):
+    """Noise of an image.
+
+    Args:
+        clean: shape (H, W).
+        iso: the ISO number.
+
+    Returns:
+        Shape (H, W).
+    """
+
+
+def without_argument(clean, iso):
+    """Noise of an image.
+
+    Args:
+        clean: shape (H, W).
+
+    Returns:
+        Shape (H, W).
+    """
+
+
+def invented_argument(clean):
+    """Noise of an image.
+
+    Args:
+        clean, noisy: shape (H, W).
+
+    Returns:
+        Shape (H, W).
+    """
+
+
+def without_returns(clean):
+    """Noise of an image.
+
+    Args:
+        clean: shape (H, W).
+    """
+
+
+def test_the_walk_finds_what_is_left_out():
+    assert complaints("f", complete) == []
+    assert complaints("f", without_argument) == ["f: argument iso is not described"]
+    assert complaints("f", invented_argument) == ["f: describes noisy, no argument"]
+    assert complaints("f", without_returns) == ["f: says not what it returns"]
+    assert "f: no docstring" in complaints("f", lambda clean: clean)

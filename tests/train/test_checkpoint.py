@@ -1,0 +1,104 @@
+"""Checkpoints come back bit for bit, or not at all."""
+
+import random
+
+import jax
+import numpy as np
+import pytest
+
+from train.checkpoint import Checkpoints
+from train.errors import NoCheckpoint
+
+pytestmark = pytest.mark.fast
+
+
+def tree(value=1.0):
+    return {
+        "array": np.float32([[value, np.nan], [-0.0, np.inf]]),
+        "half": jax.numpy.bfloat16([value, 3]),
+        "scalar": np.int32(7),
+        "empty": {"nothing": np.zeros((0, 3), np.float32)},
+        "numbers": (3, 2.5, True, 2**40 + 1),
+        "key": jax.random.fold_in(jax.random.key(3), 5),
+    }
+
+
+def test_every_kind_of_leaf_comes_back_bit_for_bit(tmp_path):
+    saved = tree()
+    Checkpoints(tmp_path / "checkpoints").save(4, saved)
+    step, back = Checkpoints(tmp_path / "checkpoints").restore(tree(0.0))
+    assert step == 4
+    assert back["numbers"] == saved["numbers"]
+    assert [type(number) for number in back["numbers"]] == [int, float, bool, int]
+    for name in ("array", "half", "scalar"):
+        assert np.asarray(back[name]).tobytes() == np.asarray(saved[name]).tobytes()
+        assert np.asarray(back[name]).dtype == np.asarray(saved[name]).dtype
+    assert back["empty"]["nothing"].shape == (0, 3)
+    drawn = jax.random.normal(back["key"], (5,))
+    assert (drawn == jax.random.normal(saved["key"], (5,))).all()
+
+
+def test_the_newest_few_steps_stay(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
+    for step in (1, 2, 3):
+        checkpoints.save(step, tree(step))
+    assert checkpoints.steps() == [2, 3]
+
+
+def test_nothing_saved_is_no_error(tmp_path):
+    assert Checkpoints(tmp_path / "checkpoints").restore(tree()) is None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, seed):
+    generator = random.Random(seed)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, tree(1.0))
+    checkpoints.save(2, tree(2.0))
+    checkpoints.close()
+    files = sorted(path for path in (tmp_path / "checkpoints/2").rglob("*") if path.stat().st_size)
+    victim = generator.choice([path for path in files if path.is_file()])
+    content = bytearray(victim.read_bytes())
+    content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+    victim.write_bytes(content)
+
+    said = []
+    step, back = Checkpoints(tmp_path / "checkpoints", report=said.append).restore(tree())
+    assert back["array"].tobytes() == tree(float(step))["array"].tobytes()
+    assert (step == 1) == (len(said) == 1)
+
+
+def test_a_damaged_step_is_put_aside_and_the_one_before_is_used(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, tree(1.0))
+    checkpoints.save(2, tree(2.0))
+    checkpoints.close()
+    for path in (tmp_path / "checkpoints/2/state").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"rubbish")
+    said = []
+    again = Checkpoints(tmp_path / "checkpoints", report=said.append)
+    step, back = again.restore(tree())
+    assert step == 1
+    assert back["array"][0, 0] == 1.0
+    assert "Checkpoint 2 is damaged" in said[0]
+    assert (tmp_path / "damaged" / "2").is_dir()
+    again.save(2, tree(2.0))
+    assert again.steps() == [1, 2]
+
+
+def test_no_usable_step_is_an_error_that_stays(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, tree())
+    checkpoints.close()
+    (tmp_path / "checkpoints/1/leaves/metadata").write_text("{")
+    for _ in range(2):
+        with pytest.raises(NoCheckpoint, match="choose a new --workdir"):
+            Checkpoints(tmp_path / "checkpoints", report=lambda sentence: None).restore(tree())
+
+
+def test_a_step_of_another_model_is_not_used(tmp_path):
+    Checkpoints(tmp_path / "checkpoints").save(1, tree())
+    other = tree() | {"array": np.zeros((3, 2), np.float32)}
+    with pytest.raises(NoCheckpoint):
+        Checkpoints(tmp_path / "checkpoints", report=lambda sentence: None).restore(other)

@@ -1,0 +1,228 @@
+"""The loop resumes bit for bit, skips what is not finite, and gives the same on any devices."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from train.checkpoint import Checkpoints
+from train.errors import Diverged, Stopped
+from train.loop import Schedule, fit
+from train.signals import StopSignals
+from train.writer import read_metrics
+
+
+class StopAfter(StopSignals):
+    """Asks to stop after a number of steps: the loop looks once a step."""
+
+    def __init__(self, steps):
+        self._left = steps
+        super().__init__()
+
+    @property
+    def requested(self):
+        self._left -= 1
+        return signal.SIGTERM if self._left <= 0 else None
+
+    @requested.setter
+    def requested(self, value):
+        pass
+
+
+def fit_toy(toy, mesh, workdir, *, steps=20, stop_after=None, poison=(), **schedule):
+    task = toy.toy_task(steps=steps, poison=poison)
+    stop = StopAfter(stop_after) if stop_after is not None else None
+    plan = Schedule(steps=steps, **{"evaluate_every": 5, "save_every": 7, **schedule})
+    return fit(task, plan, workdir=workdir, seed=0, mesh=mesh, stop=stop)
+
+
+@pytest.mark.fast
+def test_training_learns_the_scale(toy, mesh, tmp_path):
+    steps = 200
+    fitted = fit_toy(toy, mesh, tmp_path, steps=steps, evaluate_every=50, save_every=1000)
+    scale = np.exp(fitted.best["params"]["layer"]["log_scale"])
+    # The maximum-likelihood scale of 200 batches of 128 values has a relative error of 0.0044; the
+    # bound leaves five of them and as much again for the optimiser's own wandering.
+    assert np.abs(scale / toy.TRUE_SCALE - 1).max() < 0.045
+    assert fitted.skipped == 0
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("stops", [(3,), (6, 6), (18,)])
+def test_a_stopped_and_resumed_run_is_the_straight_run(
+    toy, mesh, tmp_path, run_content, assert_same_tree, stops
+):
+    from jaxnoise.io import save_model
+
+    straight = fit_toy(toy, mesh, tmp_path / "straight")
+    for stop in stops:
+        with pytest.raises(Stopped, match="saved"):
+            fit_toy(toy, mesh, tmp_path / "resumed", stop_after=stop)
+    assert read_metrics(tmp_path / "resumed/metrics.jsonl")[-1]["step"] == sum(stops)
+    resumed = fit_toy(toy, mesh, tmp_path / "resumed")
+    for name, fitted in (("straight", straight), ("resumed", resumed)):
+        save_model(tmp_path / name / "model", "toy", toy.Config(), fitted.best)
+    assert_same_tree(straight.best, resumed.best)
+    assert run_content(tmp_path / "straight") == run_content(tmp_path / "resumed")
+
+
+@pytest.mark.fast
+def test_a_finished_run_takes_no_further_step(toy, mesh, tmp_path, assert_same_tree):
+    first = fit_toy(toy, mesh, tmp_path)
+    rows = (tmp_path / "metrics.jsonl").read_text()
+    second = fit_toy(toy, mesh, tmp_path)
+    assert (tmp_path / "metrics.jsonl").read_text() == rows
+    assert_same_tree(first.best, second.best)
+    assert (first.score, first.step) == (second.score, second.step)
+
+
+@pytest.mark.fast
+def test_the_best_state_is_kept_not_the_last(toy, mesh, tmp_path):
+    task = toy.toy_task(steps=20)
+    scores = iter([4.0, 3.0, 1.0, 2.0, 5.0])
+    kept = []
+
+    def evaluate(state):
+        kept.append(np.array(state["variables"]["params"]["layer"]["log_scale"]))
+        return next(scores), {}
+
+    task = dataclasses.replace(task, evaluate=evaluate)
+    fitted = fit(task, Schedule(steps=20, evaluate_every=5), workdir=tmp_path, seed=0, mesh=mesh)
+    assert (fitted.score, fitted.step) == (1.0, 10)
+    np.testing.assert_array_equal(fitted.best["params"]["layer"]["log_scale"], kept[2])
+
+
+@pytest.mark.fast
+def test_steps_that_are_not_finite_change_nothing_and_are_counted(toy, mesh, tmp_path):
+    fitted = fit_toy(toy, mesh, tmp_path, poison={4, 5, 11}, bad_steps=3)
+    assert fitted.skipped == 3
+    rows = [row for row in read_metrics(tmp_path / "metrics.jsonl") if "nll" in row]
+    assert [row["step"] for row in rows if row["nll"] is None] == [5, 6, 12]
+    assert [row["skipped"] for row in rows][3:7] == [0, 1, 2, 2]
+    assert all(np.isfinite(leaf).all() for leaf in fitted.best["params"]["layer"].values())
+    assert np.isfinite(fitted.best["batch_stats"]["mean"]).all()
+
+
+@pytest.mark.fast
+def test_a_skipped_step_leaves_the_whole_state_as_it_was(toy, assert_same_tree):
+    import jax
+
+    from train.loop import guarded_step
+
+    task = toy.toy_task(steps=20, poison={1})
+    step = jax.jit(guarded_step(task.step))
+    zero = np.int32(0)
+    start = {"state": task.state, "step": zero, "skipped": zero, "in_a_row": zero}
+    one, _ = step(start, task.batch(0), np.uint32(0))
+    two, metrics = step(one, task.batch(1), np.uint32(0))
+    assert np.isnan(metrics["nll"])
+    assert_same_tree(one["state"], two["state"])
+    assert [int(two[name]) for name in ("step", "skipped", "in_a_row")] == [2, 1, 1]
+
+
+@pytest.mark.fast
+def test_too_many_bad_steps_end_the_run_with_the_last_good_state(
+    toy, mesh, tmp_path, assert_same_tree
+):
+    with pytest.raises(Stopped):
+        fit_toy(toy, mesh, tmp_path / "good", stop_after=8)
+    with pytest.raises(Diverged, match="4 steps in a row .* step 12"):
+        fit_toy(toy, mesh, tmp_path / "bad", poison=set(range(8, 40)), bad_steps=4)
+    (good_step, good), (bad_step, bad) = (
+        Checkpoints(tmp_path / name / "checkpoints").restore(checkpoint_template(toy))
+        for name in ("good", "bad")
+    )
+    assert (good_step, bad_step) == (8, 12)
+    assert_same_tree(good["training"]["state"], bad["training"]["state"])
+    assert int(bad["training"]["skipped"]) == 4
+
+
+def checkpoint_template(toy):
+    state, zero = toy.toy_task(steps=20).state, np.int32(0)
+    return {
+        "training": {"state": state, "step": zero, "skipped": zero, "in_a_row": zero},
+        "best": {"kept": state["variables"], "score": np.float64(0), "step": np.int64(0)},
+    }
+
+
+DEVICES_SCRIPT = """
+import importlib.util, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("toy_run", sys.argv[1])
+toy = importlib.util.module_from_spec(spec); spec.loader.exec_module(toy)
+toy.train(Path(sys.argv[2]), steps=20, save_every=100)
+import jax; print(jax.device_count())
+"""
+
+
+def test_one_two_and_eight_devices_give_the_same_losses(toy_program, tmp_path):
+    losses = {}
+    for devices in (1, 2, 8):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        done = subprocess.run(
+            [sys.executable, "-c", DEVICES_SCRIPT, toy_program, tmp_path / str(devices)],
+            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert int(done.stdout) == devices
+        rows = read_metrics(tmp_path / str(devices) / "metrics.jsonl")
+        losses[devices] = [row["nll"] for row in rows if "nll" in row]
+    assert len(losses[1]) == 20
+    np.testing.assert_allclose(losses[2], losses[1], rtol=1e-5)
+    np.testing.assert_allclose(losses[8], losses[1], rtol=1e-5)
+
+
+def start(toy_program, workdir, *more):
+    with open(f"{workdir}.txt", "w") as said:
+        return subprocess.Popen(
+            [sys.executable, toy_program, workdir, "--pause", "0.02", *more],
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            stderr=said,
+        )
+
+
+def wait_for_rows(workdir, process, rows):
+    while process.poll() is None and len(read_metrics(workdir / "metrics.jsonl")) < rows:
+        time.sleep(0.02)
+
+
+def test_kill_9_at_random_moments_changes_nothing(toy_program, tmp_path, run_content):
+    assert start(toy_program, tmp_path / "straight").wait() == 0
+    generator, killed = random.Random(0), 0
+    for _ in range(5):
+        process = start(toy_program, tmp_path / "killed")
+        # From the first saved rows on, so that the moments fall into training and not into imports.
+        known = len(read_metrics(tmp_path / "killed/metrics.jsonl"))
+        wait_for_rows(tmp_path / "killed", process, known + 1)
+        time.sleep(generator.uniform(0, 0.5))
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+    assert killed >= 3
+    assert start(toy_program, tmp_path / "killed").wait() == 0
+    assert run_content(tmp_path / "killed") == run_content(tmp_path / "straight")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_signal_saves_the_step_and_the_run_goes_on(
+    toy_program, tmp_path, number, code, run_content
+):
+    process = start(toy_program, tmp_path / "stopped", "--save-every", "5")
+    wait_for_rows(tmp_path / "stopped", process, 7)
+    process.send_signal(number)
+    assert process.wait() == code
+    sentence = (tmp_path / "stopped.txt").read_text().splitlines()[-1]
+    assert "which is saved" in sentence
+    assert int(sentence.split("step ")[1].split()[0]) < 60
+    assert start(toy_program, tmp_path / "stopped").wait() == 0
+    assert start(toy_program, tmp_path / "straight").wait() == 0
+    assert run_content(tmp_path / "stopped") == run_content(tmp_path / "straight")
+    assert json.loads((tmp_path / "stopped/model/config.json").read_text())["name"] == "toy"

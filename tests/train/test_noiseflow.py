@@ -1,0 +1,207 @@
+"""The program that the README opens with: options, refusals, and a whole small run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from train import noiseflow
+from train.writer import read_metrics
+
+SMALL = (
+    *("--steps", "6", "--batch-size", "8", "--evaluate-every", "3", "--save-every", "4"),
+    *("--start-patches", "64", "--validation-patches", "20", "--test-patches", "21"),
+    *("--patch-size", "16", "--arch", "N-W-Ax1", "--compare", "none", "--accelerator", "cpu"),
+)
+
+
+@pytest.fixture(scope="session")
+def records(tmp_path_factory):
+    return tmp_path_factory.mktemp("records")
+
+
+def run_small(records, workdir, *more):
+    places = ("--data-dir", str(records), "--workdir", str(workdir))
+    return noiseflow.main([*SMALL, *places, *more])
+
+
+@pytest.mark.fast
+def test_help_takes_less_than_a_second_and_imports_no_jax():
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "train.noiseflow", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The promise is one second on an idle machine; tests share theirs.
+    assert time.perf_counter() - start < 3
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not imported & {"jax", "flax", "distrax", "orbax.checkpoint", "grain", "optax"}
+    assert "--moments-learning-rate" in done.stdout
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("preset", list(noiseflow.PRESETS))
+def test_presets_are_options_of_the_system(preset, capsys):
+    assert noiseflow.main(["--preset", preset, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    for name, value in noiseflow.PRESETS[preset].items():
+        assert f"{name} = {json.dumps(value)}\n" in printed
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--steps", "0"), 2, "--steps must be at least 1"),
+        (("--accelerator", "gpu"), 2, "finds only cpu here"),
+        (("--dataset", "nowhere"), 2, "there is no dataset 'nowhere'"),
+        (("--arch", "S-X9"), 2, "X9"),
+        (("--compare", "S-X9"), 2, "X9"),
+        (("--dataset", "pairs"), 2, "--source"),
+        (("--dataset", "pairs", "--source", "/nonexistent"), 3, "/nonexistent"),
+        (("--width", "0"), 2, "--width must be at least 1"),
+    ],
+)
+def test_bad_requests_are_one_sentence_and_write_nothing(
+    records, tmp_path, capsys, options, code, sentence
+):
+    assert run_small(records, tmp_path / "run", *options) == code
+    said = capsys.readouterr().err.splitlines()
+    assert sentence in said[-1]
+    assert len([line for line in said if line.startswith("jaxnoise:")]) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.fast
+def test_a_batch_that_eight_devices_cannot_share(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "train.noiseflow",
+            "--batch-size",
+            "12",
+            "--workdir",
+            tmp_path / "r",
+        ],
+        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "use 8 or 16" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(records, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "small"
+    assert run_small(records, workdir) == 0
+    return workdir
+
+
+def test_a_run_leaves_what_the_design_says(finished):
+    assert {path.name for path in finished.iterdir()} == {
+        *("config.json", "manifest.json", "metrics.jsonl", "checkpoints", "model"),
+        *("figures", "evaluation.json", "report.html"),
+    }
+    rows = read_metrics(finished / "metrics.jsonl")
+    assert [row["step"] for row in rows if "nll" in row] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in rows if "validation_nll" in row] == [0, 3, 6]
+    assert json.loads((finished / "manifest.json").read_text())["data_fingerprint"]
+    assert len(json.loads((finished / "evaluation.json").read_text())["models"]) >= 4
+
+
+def test_the_exported_model_is_the_best_by_validation(finished, records):
+    from datasets.pipeline import open_dataset
+    from jaxnoise import models
+    from jaxnoise.io import load_model
+    from train.devices import start_jax
+    from train.likelihood import nll_per_dimension
+
+    loaded = load_model(finished / "model")
+    data = open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
+    # Another batch size than in training: padding must not count.
+    batches = data.batches("validation", batch_size=7, limit=20)
+    nll = nll_per_dimension(models.get("noiseflow"), loaded.config, start_jax("cpu"))
+    scores = [row.get("validation_nll", np.inf) for row in read_metrics(finished / "metrics.jsonl")]
+    values = nll(loaded.variables, batches)
+    assert values.shape == (20,)
+    np.testing.assert_allclose(values.mean(), min(scores), rtol=1e-5)
+
+
+def test_the_same_command_again_changes_nothing(finished, records, tmp_path, run_content):
+    again = tmp_path / "again"
+    shutil.copytree(finished, again)
+    assert run_small(records, again) == 0
+    assert run_content(again) == run_content(finished)
+
+
+def test_going_on_from_an_earlier_checkpoint_is_the_straight_run(
+    finished, records, tmp_path, run_content
+):
+    resumed = tmp_path / "resumed"
+    shutil.copytree(finished, resumed)
+    shutil.rmtree(resumed / "checkpoints" / "6")
+    shutil.rmtree(resumed / "model")
+    assert run_small(records, resumed) == 0
+    assert run_content(resumed) == run_content(finished)
+
+
+def test_another_configuration_is_refused(finished, records, capsys):
+    before = (finished / "config.json").read_bytes()
+    assert run_small(records, finished, "--seed", "3") == 2
+    assert "seed 0 there, 3 here" in capsys.readouterr().err
+    assert (finished / "config.json").read_bytes() == before
+
+
+def test_the_compared_architecture_is_trained_beside(records, tmp_path):
+    workdir = tmp_path / "run"
+    assert run_small(records, workdir, "--compare", "N-W") == 0
+    assert (workdir / "compare/N-W/model/model.safetensors").is_file()
+    names = [row["name"] for row in json.loads((workdir / "evaluation.json").read_text())["models"]]
+    assert {"AWGN", "NLF", "autoregressive", "N-W", "N-W-Ax1"} <= set(names)
+
+
+DEVICES_SCRIPT = """
+import dataclasses, sys
+from pathlib import Path
+from train import noiseflow
+from train.devices import start_jax
+from train.loop import Schedule, fit
+from datasets.pipeline import open_dataset
+mesh = start_jax("cpu")
+assert mesh.size == int(sys.argv[1])
+config = noiseflow.Config(batch_size=8, steps=20, start_patches=64, normalisation="batch")
+data = open_dataset("camera_sim/exact", data_dir=Path(sys.argv[2]), patch_size=16)
+task = noiseflow.task(config, data, arch="N-W-Ax1", mesh=mesh)
+task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
+plan = Schedule(steps=20, evaluate_every=100, save_every=100)
+fit(task, plan, workdir=Path(sys.argv[3]), seed=0, mesh=mesh)
+"""
+
+
+def test_one_two_and_eight_devices_give_the_same_losses(finished, records, tmp_path):
+    losses = {}
+    for devices in (1, 2, 8):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        workdir = tmp_path / str(devices)
+        subprocess.run(
+            [sys.executable, "-c", DEVICES_SCRIPT, str(devices), records, workdir],
+            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+            check=True,
+            capture_output=True,
+        )
+        rows = read_metrics(workdir / "metrics.jsonl")
+        losses[devices] = [row["nll"] for row in rows if "nll" in row]
+    assert len(losses[1]) == 20
+    np.testing.assert_allclose(losses[2], losses[1], rtol=1e-5)
+    np.testing.assert_allclose(losses[8], losses[1], rtol=1e-5)

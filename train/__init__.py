@@ -1,0 +1,1 @@
+"""Trainers, run from a clone: `python -m train.<system>`."""

@@ -1,0 +1,151 @@
+"""The held-out comparison of a trained model with the simple ones."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from train.likelihood import nll_per_dimension, sampled_noise, to_noise_batch
+from train.report import ModelResult, TestSet
+
+BASELINES = {"AWGN": "awgn", "NLF": "nlf", "autoregressive": "autoregressive"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A density to be compared.
+
+    Attributes:
+        name: shown in the table.
+        model: module with `log_prob` and `sample`.
+        config: its configuration.
+        variables: its variables.
+    """
+
+    name: str
+    model: Any
+    config: Any
+    variables: Mapping[str, Any]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were fitted."""
+        fitted = self.variables.get("params", self.variables)
+        return sum(np.size(leaf) for leaf in jax.tree.leaves(fitted))
+
+
+def fitted_baselines(data: Any, *, patches: int, seed: int) -> list[Candidate]:
+    """AWGN, noise-level function and autoregressive Gaussian, fitted to training patches.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        patches: how many training patches they see at most.
+        seed: decides which.
+
+    Returns:
+        The fitted baselines.
+    """
+    import importlib
+
+    size = min(patches, data.sizes["train"])
+    batch = to_noise_batch(data.batch("train", seed=seed, step=0, batch_size=size))
+    candidates = []
+    for name, module in BASELINES.items():
+        model = importlib.import_module(f"jaxnoise.noise.{module}")
+        config = model.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
+        variables = model.fit(config, batch.noise, batch.clean, batch.camera, batch.iso)
+        candidates.append(Candidate(name, model, config, variables))
+    return candidates
+
+
+def test_batches(data: Any, *, batch_size: int, limit: int) -> Iterator[dict[str, np.ndarray]]:
+    """One pass over the test patches.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        batch_size: divisible by the number of devices.
+        limit: how many patches at most.
+
+    Returns:
+        Padded batches with a mask.
+    """
+    return data.batches("test", batch_size=batch_size, limit=limit)
+
+
+def test_set(data: Any, *, batch_size: int, limit: int) -> TestSet:
+    """The test patches as the report takes them.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        batch_size: as for `test_batches`.
+        limit: how many patches at most.
+
+    Returns:
+        The patches, with their true likelihood and second draw where the data set has them.
+    """
+    columns: dict[str, list[np.ndarray]] = {}
+    for batch in test_batches(data, batch_size=batch_size, limit=limit):
+        for name, values in batch.items():
+            columns.setdefault(name, []).append(np.asarray(values)[batch["mask"]])
+    joined = {name: np.concatenate(values) for name, values in columns.items()}
+    clean = joined["clean"]
+    return TestSet(
+        clean=clean,
+        noise=joined["noisy"] - clean,
+        camera=joined["camera"],
+        iso=joined["iso"],
+        truth=joined["truth"] / clean[0].size if data.has_truth else None,
+        noise2=joined["noisy2"] - clean if "noisy2" in joined else None,
+        cameras=tuple(data.cameras),
+    )
+
+
+def test_result(
+    candidate: Candidate,
+    data: Any,
+    *,
+    mesh: Mesh,
+    batch_size: int,
+    limit: int,
+    seed: int,
+    temperature: float,
+) -> ModelResult:
+    """A model's likelihood of the test noise, and noise that it samples for the test images.
+
+    Args:
+        candidate: the model.
+        data: a data set of `datasets.pipeline`.
+        mesh: from `train.devices.start_jax`.
+        batch_size: divisible by the number of devices.
+        limit: how many patches at most.
+        seed: of the samples.
+        temperature: of the samples.
+
+    Returns:
+        One row of the report.
+    """
+    nll = nll_per_dimension(candidate.model, candidate.config, mesh)
+    sample = sampled_noise(
+        candidate.model, candidate.config, mesh, seed=seed, temperature=temperature
+    )
+    passes = [test_batches(data, batch_size=batch_size, limit=limit) for _ in range(2)]
+    return ModelResult(
+        name=candidate.name,
+        parameters=candidate.parameters,
+        nll=nll(candidate.variables, passes[0]),
+        noise=sample(candidate.variables, passes[1]),
+    )
+
+
+def run_folder_of(workdir: Path, arch: str) -> Path:
+    """Returns the folder where a run trains another architecture for comparison.
+
+    Args:
+        workdir: the run's folder.
+        arch: the other architecture.
+    """
+    return workdir / "compare" / arch

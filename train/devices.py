@@ -1,0 +1,143 @@
+"""The devices of a run: accelerator, mesh, and arrays sharded over it."""
+
+import ctypes
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxnoise.errors import UsageError
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
+ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
+INSTALL = {"gpu": "install jaxnoise[cuda]", "tpu": "install jaxnoise[tpu]"}
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
+MULTIPLE_HOSTS = ("SLURM_NTASKS", "SLURM_NPROCS", "OMPI_COMM_WORLD_SIZE")
+
+
+def cache_folder() -> Path:
+    """Returns the folder where jaxnoise keeps what it can make again."""
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "jaxnoise"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "jaxnoise"
+    return Path.home() / ".cache" / "jaxnoise"
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to keep the memory it is given back; does nothing elsewhere.
+
+    XLA allocates one large temporary per step on the CPU. By default glibc returns it to the
+    system each time, and the page faults that follow double the time of a step. The setting holds
+    for the whole process, so programs make it and the library does not.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1)):
+        mallopt(option, value)
+
+
+def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
+    """Sets JAX up for a run and returns the mesh of all its devices, with the one axis "data".
+
+    Args:
+        accelerator: "auto", "cpu", "gpu" or "tpu".
+        distributed: join the other processes of this run; done without asking under Slurm and
+            Open MPI when they state more than one task.
+
+    Returns:
+        The mesh.
+
+    Raises:
+        UsageError: JAX finds no such accelerator.
+    """
+    keep_freed_memory()
+    if accelerator != "cpu" and "xla_gpu_deterministic_ops" not in os.environ.get("XLA_FLAGS", ""):
+        # A resumed run must repeat the straight one bit for bit.
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
+    import jax
+    from jax.sharding import AxisType
+
+    if accelerator == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if distributed or any(int(os.environ.get(name, "1")) > 1 for name in MULTIPLE_HOSTS):
+        jax.distributed.initialize()
+    found = jax.default_backend()
+    if accelerator not in ("auto", found):
+        raise UsageError(
+            f"--accelerator {accelerator} was asked for and JAX finds only {found} here: "
+            f"{INSTALL[accelerator]} on a machine that has one, or use --accelerator auto."
+        )
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def check_batch_size(batch_size: int, devices: int) -> None:
+    """Raises when the devices cannot share a batch evenly.
+
+    Args:
+        batch_size: examples per step, over all devices.
+        devices: how many devices there are.
+
+    Raises:
+        UsageError: names the nearest batch sizes that work.
+    """
+    if batch_size % devices:
+        below = batch_size // devices * devices
+        nearest = [str(size) for size in (below, below + devices) if size]
+        raise UsageError(
+            f"--batch-size {batch_size} does not divide over {devices} devices: "
+            f"use {' or '.join(nearest)}."
+        )
+
+
+def shard(mesh: "Mesh", batch: Any) -> Any:
+    """Puts a batch on the devices, its first axis split over them.
+
+    Args:
+        mesh: from `start_jax`.
+        batch: pytree of numpy arrays whose first axis the devices divide; every process holds the
+            whole batch and places its own part.
+
+    Returns:
+        The same pytree of global arrays.
+    """
+    return _place(mesh, batch, ("data",))
+
+
+def replicate(mesh: "Mesh", tree: Any) -> Any:
+    """Puts a copy of every leaf on each device.
+
+    Args:
+        mesh: from `start_jax`.
+        tree: pytree of arrays.
+
+    Returns:
+        The same pytree of global arrays.
+    """
+    return _place(mesh, tree, ())
+
+
+def _place(mesh: "Mesh", tree: Any, axes: tuple[str, ...]) -> Any:
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    sharding = NamedSharding(mesh, PartitionSpec(*axes))
+    if jax.process_count() == 1:
+        # A copy, since the state is donated and its source may be the caller's own array.
+        return jax.device_put(tree, sharding, may_alias=False)
+
+    def place(leaf: Any) -> Any:
+        array = np.asarray(leaf)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(place, tree)

@@ -1,0 +1,268 @@
+"""The training loop that all systems share: restore, step, report, evaluate, save."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from train.checkpoint import Checkpoints
+from train.devices import replicate, shard
+from train.errors import Diverged
+from train.signals import StopSignals
+from train.writer import Metrics, Progress
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a system tells the loop about itself.
+
+    Attributes:
+        title: short name for the progress line.
+        state: the initial state, a pytree of arrays.
+        batch: from a step's number to its batch, a pytree of numpy arrays with the examples on the
+            first axis; a pure function.
+        step: from (state, batch, key) to (state, metrics), a pure function that can be jitted.
+            Metrics are scalars by name, "nll" among them, to be minimised; one that is not finite
+            means that the step must not count.
+        evaluate: from a state to (score, values): the score decides which state is kept, less
+            being better; the values go to metrics.jsonl.
+        keep: from a state to what is exported of it, a pytree of arrays.
+    """
+
+    title: str
+    state: Any
+    batch: Callable[[int], Any]
+    step: Callable[[Any, Any, jax.Array], tuple[Any, Mapping[str, jax.Array]]]
+    evaluate: Callable[[Any], tuple[float, Mapping[str, Any]]]
+    keep: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how often. All are numbers of steps.
+
+    Attributes:
+        steps: the last step.
+        evaluate_every: between two evaluations; the start and the last step are always evaluated.
+        save_every: between two checkpoints; the last step is always saved.
+        report_every: between two rows of metrics.jsonl.
+        bad_steps: non-finite steps in a row that end the run.
+    """
+
+    steps: int
+    evaluate_every: int = 100
+    save_every: int = 100
+    report_every: int = 1
+    bad_steps: int = 10
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a finished training hands back.
+
+    Attributes:
+        best: what `Task.keep` took from the state with the best score; numpy arrays.
+        score: that score.
+        step: the step at which it was reached.
+        skipped: how many steps were skipped for not being finite.
+    """
+
+    best: Any
+    score: float
+    step: int
+    skipped: int
+
+
+def guarded_step(step: Callable) -> Callable:
+    """A step that leaves the state alone when its metrics are not finite, and counts it.
+
+    Args:
+        step: as in `Task`.
+
+    Returns:
+        A function from (training, batch, seed) to (training, metrics). `training` holds "state",
+        "step", "skipped" and "in_a_row"; the metrics gain the last two. The decision is one for
+        the whole state and for all devices.
+    """
+
+    def guarded(training: dict[str, Any], batch: Any, seed: jax.Array) -> tuple[dict, dict]:
+        key = jax.random.fold_in(jax.random.key(seed), training["step"])
+        state, metrics = step(training["state"], batch, key)
+        good = jnp.stack([jnp.all(jnp.isfinite(value)) for value in metrics.values()]).all()
+        training = {
+            "state": jax.tree.map(partial(jnp.where, good), state, training["state"]),
+            "step": training["step"] + 1,
+            "skipped": training["skipped"] + jnp.where(good, 0, 1),
+            "in_a_row": jnp.where(good, 0, training["in_a_row"] + 1),
+        }
+        counts = {"skipped": training["skipped"], "in_a_row": training["in_a_row"]}
+        return training, {**metrics, **counts}
+
+    return guarded
+
+
+def fit(
+    task: Task,
+    schedule: Schedule,
+    *,
+    workdir: Path,
+    seed: int,
+    mesh: Mesh,
+    stop: StopSignals | None = None,
+) -> Fitted:
+    """Trains until the last step, from the newest checkpoint of the workdir if it has one.
+
+    A run that is stopped and started again gives the same checkpoints, rows and result as one that
+    is not, bit for bit: everything that changes is in the checkpoint, and batch and randomness are
+    functions of the seed and the step's number.
+
+    Args:
+        task: the system to train.
+        schedule: how long and how often.
+        workdir: holds `metrics.jsonl` and `checkpoints/`.
+        seed: of the randomness handed to the step.
+        mesh: from `train.devices.start_jax`.
+        stop: signals that may ask to stop.
+
+    Returns:
+        The best state's export and its score.
+
+    Raises:
+        Diverged: too many non-finite steps in a row; the last good state is saved.
+        NoCheckpoint: the run must be resumed and no checkpoint is usable.
+        Stopped: SIGTERM came; the state is saved.
+    """
+    return _Run(task, schedule, workdir, seed, mesh, stop or StopSignals()).train()
+
+
+class _Run:
+    """One call of `fit`: what it reads and writes around the pure step."""
+
+    def __init__(self, task, schedule, workdir, seed, mesh, stop):
+        self.task, self.schedule, self.mesh, self.stop = task, schedule, mesh, stop
+        self.seed = replicate(mesh, np.uint32(seed))
+        self.first_process = jax.process_index() == 0
+        workdir.mkdir(parents=True, exist_ok=True)
+        zero = np.int32(0)
+        training = {"state": task.state, "step": zero, "skipped": zero, "in_a_row": zero}
+        training = jax.tree.map(np.asarray, training)
+        self.best = {
+            "kept": jax.tree.map(np.array, task.keep(task.state)),
+            "score": np.float64(math.inf),
+            "step": np.int64(0),
+        }
+        self.checkpoints = Checkpoints(workdir / "checkpoints", report=self._say)
+        restored = self.checkpoints.restore({"training": training, "best": self.best})
+        self.done, self.fresh = 0, restored is None
+        if restored is not None:
+            self.done, tree = restored
+            training, self.best = tree["training"], tree["best"]
+        self.training = replicate(mesh, training)
+        self.metrics = Metrics(
+            workdir / "metrics.jsonl" if self.first_process else None,
+            step=-1 if self.fresh else self.done,
+        )
+        self.progress = Progress(
+            task.title, step=self.done, steps=schedule.steps, shown=self.first_process
+        )
+        if 0 < self.done < schedule.steps:
+            self._say(f"{task.title}: goes on from step {self.done} of {schedule.steps}.")
+        self.start = time.monotonic()
+
+    def train(self) -> Fitted:
+        run = jax.jit(guarded_step(self.task.step), donate_argnums=0)
+        try:
+            with ThreadPoolExecutor(1) as ahead, self.stop.held():
+                if self.fresh:
+                    self._evaluate()  # what training starts from may be hard to beat
+                # The batch of the next step is made while the devices work on this one.
+                following = ahead.submit(self._batch, self.done)
+                while self.done < self.schedule.steps:
+                    batch = following.result()
+                    following = ahead.submit(self._batch, self.done + 1)
+                    self.training, metrics = run(self.training, batch, self.seed)
+                    self.done += 1
+                    self._after_step(metrics)
+        finally:
+            self.metrics.close()
+            self.progress.close()
+            self.checkpoints.close()
+        best = self.best
+        return Fitted(
+            best["kept"], float(best["score"]), int(best["step"]), int(self.training["skipped"])
+        )
+
+    def _batch(self, step: int) -> Any:
+        return shard(self.mesh, self.task.batch(step))
+
+    def _after_step(self, metrics: Mapping[str, jax.Array]) -> None:
+        schedule, last = self.schedule, self.done == self.schedule.steps
+        report, evaluate, save = (
+            last or self.done % every == 0
+            for every in (schedule.report_every, schedule.evaluate_every, schedule.save_every)
+        )
+        stop = self._stop_requested()
+        if not (report or evaluate or save or stop):
+            return  # reading the metrics would make the host wait for the devices
+        values = {name: float(value) for name, value in metrics.items()}
+        in_a_row, skipped = int(values.pop("in_a_row")), int(values.pop("skipped"))
+        if report:
+            self.metrics.write(self.done, {**values, "skipped": skipped}, self._times())
+        shown = {"nll": values["nll"], "best validation": float(self.best["score"])}
+        self.progress.update(self.done, shown)
+        diverged = in_a_row >= schedule.bad_steps
+        if evaluate or diverged:
+            self._evaluate()
+        if save or diverged or stop:
+            self._save()
+        if diverged:
+            raise Diverged(
+                f"{in_a_row} steps in a row gave a loss or gradient that is not finite, the last "
+                f"one at step {self.done}: the model before them is saved; train it with a smaller "
+                "--learning-rate in a new --workdir, or look for broken images in the data."
+            )
+        if stop and not last:
+            self.stop.stop(
+                f"stopped at step {self.done} of {schedule.steps}, which is saved: "
+                "the same command goes on from there."
+            )
+
+    def _evaluate(self) -> None:
+        state = self.training["state"]
+        score, values = self.task.evaluate(state)
+        if score < self.best["score"]:
+            self.best = {
+                "kept": jax.tree.map(np.array, self.task.keep(state)),
+                "score": np.float64(score),
+                "step": np.int64(self.done),
+            }
+        self.metrics.write(self.done, values, self._times())
+
+    def _save(self) -> None:
+        self.metrics.flush()
+        training = jax.tree.map(np.asarray, self.training)
+        self.checkpoints.save(self.done, {"training": training, "best": self.best})
+
+    def _stop_requested(self) -> bool:
+        if jax.process_count() == 1:
+            return self.stop.requested is not None
+        from jax.experimental import multihost_utils
+
+        # All processes must save the same step, so they agree on it.
+        return multihost_utils.reached_preemption_sync_point(self.done)
+
+    def _times(self) -> dict[str, float]:
+        return {"seconds": time.monotonic() - self.start}
+
+    def _say(self, sentence: str) -> None:
+        if self.first_process:
+            Progress("", step=0, steps=0).say(sentence)

@@ -1,0 +1,213 @@
+"""What every trainer's program does around the training: exit codes, run folder, signals."""
+
+import json
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxnoise.errors import DataError, UsageError
+from train.errors import Diverged, NoCheckpoint, Stopped
+from train.options import AnyOptions, Options, identity, parse, to_toml
+from train.signals import StopSignals
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
+EXIT_CODES: dict[type[BaseException], int] = {
+    UsageError: 2,
+    DataError: 3,
+    Diverged: 4,
+    NoCheckpoint: 5,
+    Stopped: 75,
+    KeyboardInterrupt: 130,
+}
+PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")}
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "grain", "numpy")
+
+
+def main(
+    kind: type[AnyOptions],
+    program: Callable[[AnyOptions, StopSignals], None],
+    *,
+    system: str,
+    presets: Mapping[str, Mapping[str, Any]],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Runs a trainer and returns its exit code.
+
+    Args:
+        kind: the trainer's options.
+        program: trains and evaluates; may raise any of `EXIT_CODES`.
+        system: the trainer's name, as in `python -m train.<system>`.
+        presets: values by option, by preset.
+        arguments: the command line; by default that of the process.
+
+    Returns:
+        0 when all is done, else the code of what was raised, after one sentence on standard error;
+        1 for what nobody foresaw.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        check_platform()
+        options, show = parse(kind, arguments, program=f"python -m train.{system}", presets=presets)
+        if show:
+            print(to_toml(options), end="")
+            return 0
+        with StopSignals() as stop:
+            program(options, stop)
+        return 0
+    except BaseException as error:
+        if isinstance(error, SystemExit):  # argparse after --help
+            return int(error.code or 0)
+        code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+        if "--debug" in arguments:
+            traceback.print_exc()
+        elif code == 1:
+            reason = " ".join(str(error).split())[:300]
+            _say(f"unexpected {type(error).__name__}: {reason}; --debug shows where.")
+        else:
+            _say(
+                str(error)
+                or "stopped by Ctrl-C; the same command goes on from the last checkpoint."
+            )
+        return code
+
+
+def check_platform() -> None:
+    """Raises where the packages that jaxnoise trains with do not exist.
+
+    Raises:
+        UsageError: says what is supported.
+    """
+    here = (sys.platform, platform.machine())
+    if here not in PLATFORMS or not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        raise UsageError(
+            f"training runs on Linux (x86_64, aarch64) and macOS (arm64) with Python 3.11 to 3.13, "
+            f"and this is {here[0]} {here[1]} with Python {platform.python_version()}."
+        )
+
+
+def check_workdir(workdir: Path, options: Options) -> None:
+    """Raises when a folder cannot become, or go on being, the folder of this run. Writes nothing.
+
+    Args:
+        workdir: the folder, which need not exist.
+        options: of this run.
+
+    Raises:
+        UsageError: the folder holds a run with other options, which are listed, or other files.
+    """
+    path = workdir / "config.json"
+    if not workdir.exists():
+        return
+    if not workdir.is_dir():
+        raise UsageError(f"--workdir {workdir} is a file: choose a folder.")
+    if not path.exists():
+        if any(item.suffix != ".tmp" for item in workdir.iterdir()):
+            raise UsageError(
+                f"--workdir {workdir} holds other files: choose an empty or new folder."
+            )
+        return
+    before, now = _read_json(path), json.loads(json.dumps(identity(options)))
+    different = [
+        f"{name} {before.get(name)} there, {now.get(name)} here"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    if different:
+        raise UsageError(
+            f"--workdir {workdir} holds a run of another configuration ({'; '.join(different)}): "
+            "give its options to go on with it, or choose another --workdir."
+        )
+
+
+def open_workdir(
+    workdir: Path, options: Options, *, mesh: "Mesh", fingerprint: str, facts: Mapping[str, Any]
+) -> None:
+    """Writes config.json and manifest.json of a run.
+
+    Args:
+        workdir: checked by `check_workdir`.
+        options: of this run.
+        mesh: its devices.
+        fingerprint: of its data.
+        facts: more for the manifest.
+
+    Raises:
+        UsageError: the run was begun with other data.
+    """
+    manifest = workdir / "manifest.json"
+    before = _read_json(manifest).get("data_fingerprint") if manifest.exists() else fingerprint
+    if before != fingerprint:
+        raise UsageError(
+            f"--workdir {workdir} holds a run on other data (fingerprint {before} there, "
+            f"{fingerprint} here): choose another --workdir."
+        )
+    workdir.mkdir(parents=True, exist_ok=True)
+    devices = list(mesh.devices.flat)
+    _write_json(workdir / "config.json", identity(options))
+    _write_json(
+        manifest,
+        {
+            "command": [Path(sys.executable).name, *sys.orig_argv[1:]],
+            "options": {name: _text(value) for name, value in asdict(options).items()},
+            "data_fingerprint": fingerprint,
+            **facts,
+            "devices": {"kind": devices[0].device_kind, "number": len(devices)},
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "versions": {name: _version(name) for name in ("jaxnoise", *PACKAGES)},
+            "git_commit": _git_commit(),
+        },
+    )
+
+
+def _git_commit() -> str | None:
+    import subprocess
+
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): choose another --workdir.") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is not the description of a run: choose another --workdir.")
+    return content
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _say(sentence: str) -> None:
+    print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)

@@ -1,0 +1,158 @@
+"""What a run tells: metrics.jsonl for programs, a progress line for people."""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SECONDS_BETWEEN_LINES = 20.0
+
+
+class Metrics:
+    """The rows of metrics.jsonl, one JSON object a line.
+
+    A row holds "step", its values, and an object "time" that alone may differ between two runs of
+    the same configuration. Rows after the restored step are cut, since they are computed again.
+
+    Args:
+        path: the file; None keeps nothing (all processes but the first).
+        step: the step from which the run goes on.
+    """
+
+    def __init__(self, path: Path | None, *, step: int = 0):
+        self._file = None
+        if path is None:
+            return
+        kept = [json.dumps(row) + "\n" for row in read_metrics(path) if row["step"] <= step]
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text("".join(kept), encoding="utf-8")
+        os.replace(temporary, path)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, step: int, values: Mapping[str, Any], times: Mapping[str, float]) -> None:
+        """Appends a row; a value that is not finite becomes null.
+
+        Args:
+            step: the number of steps taken.
+            values: numbers, or nested dictionaries of numbers.
+            times: seconds and rates.
+        """
+        if self._file is not None:
+            row = {"step": step, **_plain(values), "time": _plain(times)}
+            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+
+    def flush(self) -> None:
+        """Puts the rows on disk: called before a checkpoint, which must not be ahead of them."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Puts the rows on disk and closes the file."""
+        if self._file is not None:
+            self.flush()
+            self._file.close()
+            self._file = None
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Rows of a metrics.jsonl up to the first line that a crash left incomplete.
+
+    Args:
+        path: the file; no rows when it is missing.
+
+    Returns:
+        The rows, oldest first.
+    """
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+    return rows
+
+
+class Progress:
+    """One line that says how far the training is: a bar on a terminal, else a line now and then.
+
+    Args:
+        title: what is being trained.
+        step: the step from which the run goes on.
+        steps: the last step.
+        shown: False keeps silent (all processes but the first).
+    """
+
+    def __init__(self, title: str, *, step: int, steps: int, shown: bool = True):
+        self._title, self._steps, self._first = title, steps, step
+        self._start = self._last_line = time.monotonic()
+        self._bar = None
+        self._shown = shown
+        if shown and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=steps,
+                initial=step,
+                desc=title,
+                unit="step",
+                dynamic_ncols=True,
+                smoothing=0.1,
+            )
+
+    def update(self, step: int, values: Mapping[str, float]) -> None:
+        """Shows a step.
+
+        Args:
+            step: the number of steps taken.
+            values: what to show beside it, by name.
+        """
+        if self._bar is not None:
+            self._bar.set_postfix({key: f"{value:.4f}" for key, value in values.items()}, False)
+            self._bar.update(step - self._bar.n)
+            return
+        now = time.monotonic()
+        if not self._shown or (
+            now - self._last_line < SECONDS_BETWEEN_LINES and step < self._steps
+        ):
+            return
+        self._last_line = now
+        speed = (step - self._first) / max(now - self._start, 1e-9)
+        left = (self._steps - step) / max(speed, 1e-9)
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in values.items())
+        pace = f"{speed:.1f} steps/s, {left:.0f} s left"
+        self.say(f"{self._title}: step {step}/{self._steps}, {shown}, {pace}")
+
+    def say(self, sentence: str) -> None:
+        """Shows a sentence without breaking the bar.
+
+        Args:
+            sentence: one line.
+        """
+        if not self._shown:
+            return
+        if self._bar is not None:
+            self._bar.write(sentence, file=sys.stderr)
+        else:
+            print(sentence, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leaves the line as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (str, bool, int)) or value is None:
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
