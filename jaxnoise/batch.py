@@ -12,8 +12,8 @@ class NoiseBatch:
     """A batch of clean images and noisy shots of them.
 
     Attributes:
-        clean: shape (N, H, W, C), fraction of full scale (0 is black, 1 is white). Packed raw images
-            have C = 4 in the order R, Gr, Gb, B.
+        clean: shape (N, H, W, C), fraction of full scale (0 is black, 1 is white). Packed raw
+            images have C = 4 in the order R, Gr, Gb, B.
         noisy: shape (N, H, W, C), same unit. Not clipped unless the sensor did.
         camera: shape (N,), index into the model's `config.cameras`.
         iso: shape (N,), the ISO number itself; 0 means "not stated".

@@ -1,7 +1,8 @@
-"""Causal convolution in raster order: each pixel minus a linear function of the pixels above and to the left.
+"""Causal convolution in raster order: each pixel minus a linear function of the pixels above and
+to the left.
 
-With radius R the taps cover the half-plane of offsets (dy, dx) with dy in 1..R, dx in -R..R, and dy = 0,
-dx in 1..R: 2 R (R + 1) of them. Outside the image everything is zero.
+With radius R the taps cover the half-plane of offsets (dy, dx) with dy in 1..R and dx in -R..R, or
+dy = 0 and dx in 1..R: 2 R (R + 1) of them. Outside the image everything is zero.
 """
 
 import jax
@@ -10,17 +11,19 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 SHRINKAGE = 20_000.0
-"""Pixels' worth of weight by which the taps of one camera and ISO are drawn to those of all together."""
+"""Pixels' worth of weight by which one camera and ISO's taps are drawn to those of all."""
 
 
 def half_plane(radius: int) -> tuple[tuple[int, int], ...]:
-    """The offsets (dy, dx) of the pixels (y - dy, x - dx) that a causal filter sees, in storage order.
+    """The offsets (dy, dx) of the pixels (y - dy, x - dx) that a causal filter sees, in storage
+    order.
 
     Args:
         radius: R >= 1.
 
     Returns:
-        2 R (R + 1) offsets: the rows from the nearest up, and in each the columns from right to left.
+        2 R (R + 1) offsets: the rows from the nearest up, and in each the columns from right to
+        left.
     """
     row = [(0, dx) for dx in range(1, radius + 1)]
     above = [(dy, dx) for dy in range(1, radius + 1) for dx in range(-radius, radius + 1)]
@@ -28,7 +31,7 @@ def half_plane(radius: int) -> tuple[tuple[int, int], ...]:
 
 
 def radius_of(taps: int) -> int:
-    """The radius of a half-plane filter with so many offsets: the inverse of `len(half_plane(radius))`."""
+    """The radius of a half-plane filter with so many offsets: inverts `len(half_plane(radius))`."""
     radius = int((np.sqrt(1 + 2 * taps) - 1) / 2)
     if taps < 4 or 2 * radius * (radius + 1) != taps:
         raise ValueError(f"A causal filter has 2 R (R + 1) taps (4, 12, 24, ...), not {taps}.")
@@ -74,10 +77,11 @@ def predict(images: Float[Array, "*n h w c"], taps: Float[Array, "*m k c c"]) ->
 
 
 def solve(residual: Float[Array, "n h w c"], taps: Float[Array, "*m k c c"]) -> Array:
-    """The images whose difference from their causal prediction is `residual`: inverts `x - predict(x, taps)`.
+    """The images whose difference from their causal prediction is `residual`: inverts `x -
+    predict(x, taps)`.
 
-    Exact, by wavefront: at step t = x + (R + 1) y one pixel of every row is known, so the recurrence runs
-    in W + (R + 1)(H - 1) steps instead of H W.
+    Exact, by wavefront: at step t = x + (R + 1) y one pixel of every row is known, so the
+    recurrence runs in W + (R + 1)(H - 1) steps instead of H W.
 
     Args:
         residual: shape (N, H, W, C).
@@ -134,8 +138,8 @@ def gram(
         keys: their number.
 
     Returns:
-        The normal matrices, shape (keys, F, F) with F = (2 R (R + 1) + 1) C, the pixel itself last, and
-        the number of pixels, shape (keys,).
+        The normal matrices, shape (keys, F, F) with F = (2 R (R + 1) + 1) C, the pixel itself
+        last, and the number of pixels, shape (keys,).
     """
     channels = images.shape[-1]
     size = (len(half_plane(radius)) + 1) * channels
@@ -163,11 +167,12 @@ def fit_taps(
         grams: normal matrices from `gram`, shape (keys, F, F).
         pixels: number of pixels per key, shape (keys,).
         channels: C.
-        shrinkage: pixels' worth of weight that every key's taps are drawn to those of all keys together;
-            keys without data need it above 0.
+        shrinkage: pixels' worth of weight that every key's taps are drawn to those of all keys
+            together; keys without data need it above 0.
 
     Returns:
-        Taps (keys, K, C, C), last axes (output, input), and residual covariances (keys, C, C), float64.
+        Taps (keys, K, C, C), last axes (output, input), and residual covariances (keys, C, C),
+        float64.
     """
     grams, pixels = (np.asarray(value).astype(np.float64) for value in (grams, pixels))
     pooled = grams.sum(0) / pixels.sum()

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Num
 from jaxnoise.errors import UsageError
 
 NOT_STATED = 0
-"""The ISO number of images that do not state one. It is a class of its own: nothing interpolates to it."""
+"""The ISO number of images that state none: a class of its own, to which nothing interpolates."""
 
 
 def _is_concrete(*arrays) -> bool:
@@ -161,8 +161,8 @@ def nearest_rows(
 def fill_absent(table: np.ndarray, *, isos: tuple[int, ...], power: float = 0.0) -> np.ndarray:
     """A table over cameras and ISO numbers with its NaN rows filled from their nearest relatives.
 
-    A missing ISO takes the row of the same camera's nearest ISO, a camera without any row that of the
-    mean camera.
+    A missing ISO takes the row of the same camera's nearest ISO, a camera without any row that of
+    the mean camera.
 
     Args:
         table: shape (cameras, isos, ...); rows without data are NaN.

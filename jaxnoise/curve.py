@@ -1,8 +1,9 @@
-"""Noise curves: standard deviation and mean of the noise as smooth functions of the clean intensity.
+"""Noise curves: standard deviation and mean of the noise as smooth functions of the clean
+intensity.
 
-The variance is `(shot * I + read) * exp(2 c(I))` and the mean is `m(I)`, with c and m piecewise linear
-between equally spaced knots on [0, 1]. Raw sensors need c = 0; rendered images, whose tone curve makes
-mid-tones the noisiest, need the knots.
+The variance is `(shot * I + read) * exp(2 c(I))` and the mean is `m(I)`, with c and m piecewise
+linear between equally spaced knots on [0, 1]. Raw sensors need c = 0; rendered images, whose tone
+curve makes mid-tones the noisiest, need the knots.
 """
 
 from typing import NamedTuple
@@ -70,7 +71,8 @@ def evaluate(
 
 
 class IntensityMoments(NamedTuple):
-    """Moments of the noise in bins of the clean intensity, per key and channel: shape (keys, C, bins).
+    """Moments of the noise in bins of the clean intensity, per key and channel: shape (keys, C,
+    bins).
 
     Attributes:
         count: number of values.
@@ -100,7 +102,8 @@ def intensity_moments(
         clean: same shape and unit.
         key: shape (N,), which of the keys each image belongs to.
         keys: their number.
-        bins: bins over [0, 1]; the square root keeps the dark end fine, where variance changes fastest.
+        bins: bins over [0, 1]; the square root keeps the dark end fine, where variance changes
+            fastest.
 
     Returns:
         The moments, shape (keys, C, bins).
@@ -121,8 +124,8 @@ def fit_linear_variance(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maximum-likelihood shot and read variances of zero-mean Gaussian noise, per key and channel.
 
-    Fisher scoring on binned moments: weighted least squares of the mean square on the mean intensity with
-    weights count / variance^2, both coefficients kept non-negative.
+    Fisher scoring on binned moments: weighted least squares of the mean square on the mean
+    intensity with weights count / variance^2, both coefficients kept non-negative.
 
     Args:
         moments: shape (keys, C, bins); keys without data give NaN.
@@ -211,7 +214,8 @@ def _ridge(weights, target, information, *, prior):
 def curve_table(
     moments: IntensityMoments, *, cameras: int, isos: tuple[int, ...], knots: int = 17
 ) -> dict[str, np.ndarray]:
-    """A fitted curve for every camera and ISO number, those without data filled from their relatives.
+    """A fitted curve for every camera and ISO number, those without data filled from their
+    relatives.
 
     Args:
         moments: shape (cameras * len(isos), C, bins).
@@ -220,8 +224,8 @@ def curve_table(
         knots: knots K of the corrections.
 
     Returns:
-        The fields of `Curve`, each with leading axes (cameras, len(isos)), float64. Where data are absent
-        shot variance is taken to grow with the ISO number and read variance with its square.
+        The fields of `Curve`, each with leading axes (cameras, len(isos)), float64. Where data are
+        absent shot variance is taken to grow with the ISO number and read variance with its square.
     """
     growth = {"log_shot": 1.0, "log_read": 2.0}
     return {

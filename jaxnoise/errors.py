@@ -1,4 +1,4 @@
-"""Errors whose message is written for the person at the keyboard: one sentence, what is wrong and what to do."""
+"""Errors whose message is one sentence for the user: what is wrong and what to do."""
 
 
 class UsageError(ValueError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -134,9 +135,9 @@ def _to_vector(content: bytes) -> np.ndarray:
 
 
 def _to_numpy(leaf: Any) -> tuple[np.ndarray, str]:
-    if isinstance(leaf, (bool, int, float)):
+    if type(leaf) in (bool, int, float):  # numpy's float64 is a float by inheritance
         return np.asarray(leaf), type(leaf).__name__
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return np.asarray(jax.random.key_data(leaf)), f"key:{jax.random.key_impl(leaf)}"
     return np.asarray(leaf), "array"
 
@@ -145,7 +146,7 @@ def _from_numpy(array: np.ndarray, kind: str) -> Any:
     if kind in ("bool", "int", "float"):
         return array.item()
     if kind.startswith("key:"):
-        return jax.random.wrap_key_data(array, impl=kind.removeprefix("key:"))
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=kind.removeprefix("key:"))
     return array
 
 

@@ -67,7 +67,7 @@ def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
 
     if accelerator == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    if jax.config.jax_compilation_cache_dir is None:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     if distributed or any(int(os.environ.get(name, "1")) > 1 for name in MULTIPLE_HOSTS):

@@ -1,6 +1,6 @@
 """Maximum likelihood: the step and the evaluation of every model that states a density."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -82,7 +82,7 @@ def adam(
         start = 0.0 if rising else peak
         return optax.warmup_cosine_decay_schedule(start, peak, rising, max(steps, rising + 1))
 
-    groups = {
+    groups: dict[Hashable, optax.GradientTransformation] = {
         NETWORKS: optax.adam(rate(learning_rate)),
         MOMENTS: optax.adam(rate(moments_learning_rate)),
     }

@@ -24,7 +24,7 @@ def option(default: Any, help: str, **rules: Any) -> Any:
         default: its value when nothing else is said.
         help: one line for `--help`.
         **rules: `choices`; `minimum` and `maximum`, inclusive; `above`, exclusive; `places=True` for
-            an option that says where a run takes place and does not change its result.
+            options that say where a run takes place and do not change its result.
 
     Returns:
         The field.

@@ -1,4 +1,4 @@
-"""Invertible layers over images (H, W, C), each a `distrax.Bijector`; forward is latent to noise."""
+"""Invertible layers over images (H, W, C): `distrax.Bijector`s, forward from latent to noise."""
 
 from jaxnoise.bijectors.actnorm import ActNorm
 from jaxnoise.bijectors.causal_conv import CausalConv

@@ -1,4 +1,4 @@
-"""How per-image parameters meet images: a parameter of shape (N,) or () against events (H, W, C)."""
+"""How parameters of shape () or (N,), one per image, meet events (H, W, C)."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

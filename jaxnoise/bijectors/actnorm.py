@@ -8,7 +8,8 @@ from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
 
 
 class ActNorm(_distrax.Bijector):
-    """Scales and shifts each channel. Forward is latent to noise: `noise = exp(log_scale) * z + shift`.
+    """Scales and shifts each channel. Forward is latent to noise: `noise = exp(log_scale) * z +
+    shift`.
 
     The scale is stored as a logarithm.
     """

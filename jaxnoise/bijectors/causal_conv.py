@@ -1,4 +1,4 @@
-"""Causal convolution: what 1x1 convolutions and couplings cannot see, correlation between neighbours."""
+"""Causal convolution, for what 1x1 convolutions cannot see: correlation between neighbours."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,12 +12,14 @@ from jaxnoise.errors import UsageError
 
 
 class CausalConv(_distrax.Bijector):
-    """Subtracts from each pixel a linear function of the pixels above and to the left, in raster order.
+    """Subtracts from each pixel a linear function of the pixels above and to the left, in raster
+    order.
 
-    Forward is latent to noise, a recurrence solved by wavefront; noise to latent is one convolution:
-    `z_p = exp(-log_scale) * (L (y_p - sum_k taps_k y_{p - k}))` with L unit lower triangular over channels,
-    `L = I - lower`. Zero outside the image. Stored: the taps (output channel, input channel) in the order
-    of `jaxnoise.causal.half_plane`, the strict lower triangle row by row, and the scale's logarithm.
+    Forward is latent to noise, a recurrence solved by wavefront; noise to latent is a convolution,
+    zero outside the image: `z_p = exp(-log_scale) * (L (y_p - sum_k taps_k y_{p - k}))` with
+    `L = I - lower` unit lower triangular over channels. Stored: the taps (output channel, input
+    channel) in the order of `jaxnoise.causal.half_plane`, the strict lower triangle row by row, and
+    the scale's logarithm.
     """
 
     def __init__(
@@ -30,13 +32,15 @@ class CausalConv(_distrax.Bijector):
 
         Args:
             taps: shape (K, C, C), or (N, K, C, C) for taps per image, K = 2 R (R + 1) for radius R.
-            lower: weights of a pixel's earlier channels, row-major, shape (C (C - 1) / 2,) or (N, ...).
+            lower: weights of a pixel's earlier channels, row-major, shape (C (C - 1) / 2,) or (N,
+                ...).
             log_scale: log of the standard deviation of what is left, shape (C,) or (N, C).
 
         Raises:
             UsageError: when the shapes do not belong together.
 
-        Source: the linear case of masked autoregressive flows (Papamakarios et al. 2017), Eqs. 3 and 4.
+        Source: the linear case of masked autoregressive flows (Papamakarios et al. 2017), Eqs. 3
+            and 4.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
         channels = log_scale.shape[-1]

@@ -51,15 +51,16 @@ def parse(arch: str, channels: int) -> tuple[Layer, ...]:
     """The layers that an architecture string names, the data side first.
 
     Args:
-        arch: tokens of `TOKENS` joined by "-", the layer that touches the data first; CAM, a property of
-            the gain, stands anywhere.
+        arch: tokens of `TOKENS` joined by "-", the layer that touches the data first; CAM, a
+            property of the gain, stands anywhere.
         channels: channels C >= 2 of the images.
 
     Returns:
         The layers in the order in which noise passes through them on its way to the latent.
 
     Raises:
-        UsageError: for an unknown token, a repeated S, G or CAM, CAM without G, or fewer than 2 channels.
+        UsageError: for an unknown token, a repeated S, G or CAM, CAM without G, or fewer than 2
+            channels.
 
     Source: Noise Flow, Table 2.
     """

@@ -38,7 +38,8 @@ class Conv1x1(_distrax.Bijector):
         Raises:
             UsageError: when the shapes do not belong together.
 
-        Source: Noise Flow, Eq. 9, with the decomposition of Glow (Kingma and Dhariwal 2018), Eq. 10.
+        Source: Noise Flow, Eq. 9, with the decomposition of Glow (Kingma and Dhariwal 2018), Eq.
+            10.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
         channels = log_diagonal.shape[-1]
@@ -106,7 +107,8 @@ def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
         matrix: the matrix A that takes noise rows to latent rows, shape (C, C), on the host.
 
     Returns:
-        `permutation`, `lower`, `upper`, `sign` and `log_diagonal`: the arguments of `Conv1x1`, float64.
+        `permutation`, `lower`, `upper`, `sign` and `log_diagonal`: the arguments of `Conv1x1`,
+        float64.
 
     Raises:
         UsageError: when the matrix is singular or not finite.

@@ -17,7 +17,8 @@ def kept_channels(channels: int) -> int:
 
 
 class AffineCoupling(_distrax.Bijector):
-    """Leaves the first C // 2 channels as they are and maps the others by a shift and a scale computed from them.
+    """Leaves the first C // 2 channels as they are and maps the others by a shift and a scale
+    computed from them.
 
     Forward is latent to noise: `noise = (z - shift) * exp(-log_scale)`; noise to latent is
     `z = noise * exp(log_scale) + shift`, the direction in which the published networks are stored.
@@ -28,8 +29,9 @@ class AffineCoupling(_distrax.Bijector):
         """Builds the layer.
 
         Args:
-            conditioner: takes the kept channels, shape (..., H, W, C // 2), to (shift, log_scale), each
-                of shape (..., H, W, C - C // 2). A function of arrays, built inside the jitted function.
+            conditioner: takes the kept channels, shape (..., H, W, C // 2), to (shift, log_scale),
+                each of shape (..., H, W, C - C // 2). A function of arrays, built inside the jitted
+                function.
 
         Source: Noise Flow, Eqs. 10 and 11.
         """

@@ -57,7 +57,8 @@ class Gain(_distrax.Bijector):
 
 
 class SignalAndGain(NamedTuple):
-    """What the signal-dependent and the gain layer of each image need, all logarithms, shape () or (N,).
+    """What the signal-dependent and the gain layer of each image need, all logarithms, shape () or
+    (N,).
 
     Attributes:
         log_beta1: of the signal layer.
@@ -80,11 +81,12 @@ def paper_gain(
     cameras: tuple[str, ...],
     isos: tuple[int, ...],
 ) -> SignalAndGain:
-    """The paper's parameterisation: `gain = psi_camera * u_ISO * ISO` divides the signal and multiplies the noise.
+    """The paper's parameterisation: `gain = psi_camera * u_ISO * ISO` divides the signal and
+    multiplies the noise.
 
     Args:
-        params: any of `b1` and `b2` (scalars: beta = exp(b)), `v` (K,), with u = exp(v) per ISO, and
-            `log_psi` (M,) per camera. What is absent counts as a factor of 1.
+        params: any of `b1` and `b2` (scalars: beta = exp(b)), `v` (K,), with u = exp(v) per ISO,
+            and `log_psi` (M,) per camera. What is absent counts as a factor of 1.
         camera: shape () or (N,), index into `cameras`.
         iso: shape () or (N,), ISO numbers.
         cameras: the M known cameras.
@@ -114,11 +116,12 @@ def reference_gain(
     cameras: tuple[str, ...],
     isos: tuple[int, ...],
 ) -> SignalAndGain:
-    """The parameterisation of the published code: cameras scale exponents, one scalar multiplies the noise.
+    """The parameterisation of the published code: cameras scale exponents, one scalar multiplies
+    the noise.
 
     Args:
-        params: any of `b1` and `b2` (scalars), `v` (K,) per ISO, `camera` (3, M), logarithms of what
-            multiplies b1, b2 and v for each camera, and `gain_val` (scalar > 0).
+        params: any of `b1` and `b2` (scalars), `v` (K,) per ISO, `camera` (3, M), logarithms of
+            what multiplies b1, b2 and v for each camera, and `gain_val` (scalar > 0).
         camera: shape () or (N,), index into `cameras`.
         iso: shape () or (N,), ISO numbers.
         cameras: the M known cameras.

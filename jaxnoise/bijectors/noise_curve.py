@@ -11,8 +11,9 @@ from jaxnoise.curve import Curve, evaluate
 class NoiseCurve(_distrax.Bijector):
     """Scales by `std(I)` and shifts by `mean(I)`, per channel, with I the clean intensity.
 
-    Forward is latent to noise: `noise = mean(I) + std(I) * z`. Stored: logarithms of the shot and read
-    variances, corrections of the log standard deviation and means at equally spaced knots on [0, 1].
+    Forward is latent to noise: `noise = mean(I) + std(I) * z`. Stored: logarithms of the shot and
+    read variances, and at equally spaced knots on [0, 1] corrections of the log standard deviation
+    and means.
     """
 
     def __init__(self, clean: Float[Array, "*n h w c"], curve: Curve):

@@ -30,7 +30,8 @@ class SignalDependent(_distrax.Bijector):
                 values count as 0.
             log_beta1: log of the variance per unit of unamplified signal, shape () or (N,).
             log_beta2: log of the variance at zero signal, shape () or (N,).
-            log_gain: log of the gain that takes the unamplified signal to `clean`, shape () or (N,).
+            log_gain: log of the gain that takes the unamplified signal to `clean`, shape () or
+                (N,).
 
         Source: Noise Flow, Eqs. 12 and 13 and the latent clean image of Section 4.1.
         """

@@ -13,7 +13,7 @@ FACTOR = 2
 class Squeeze(_distrax.Bijector):
     """Trades 2x2 pixels for channels. Forward is latent to noise: (H/2, W/2, 4C) to (H, W, C).
 
-    Latent channel `(2 dy + dx) C + c` holds channel c of the pixel at row dy, column dx of its 2x2 cell.
+    Latent channel `(2 dy + dx) C + c` holds channel c of the pixel at row dy, column dx of its cell.
     It stores no parameters, and its log-determinant is 0.
     """
 
@@ -65,7 +65,8 @@ class Squeeze(_distrax.Bijector):
         *batch, height, width, channels = y.shape
         if height % FACTOR or width % FACTOR:
             raise UsageError(
-                f"A squeeze needs an even height and width, not {height} x {width}: crop the images."
+                f"A squeeze needs an even height and width, not {height} x {width}: "
+                "crop the images."
             )
         cells = y.reshape(*batch, height // FACTOR, FACTOR, width // FACTOR, FACTOR, channels)
         cells = jnp.moveaxis(cells, -4, -3)

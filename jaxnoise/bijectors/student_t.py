@@ -11,7 +11,8 @@ from jaxnoise.bijectors import _distrax
 class StudentT(_distrax.Distribution):
     """Student's t distribution with zero mean and unit variance, one value per event.
 
-    Stored: the logarithm of how far the degrees of freedom exceed 2, so that the variance is finite.
+    Stored: the logarithm of how far the degrees of freedom exceed 2, so that the variance is
+    finite.
     """
 
     def __init__(self, log_excess: Float[Array, "*n"]):

@@ -12,9 +12,9 @@ BATCH_NORM_MOMENTUM = 0.9
 class CouplingConditioner(nn.Module):
     """Shift and log scale of the changed channels from the kept ones.
 
-    Three convolutions (3x3, 1x1, 3x3) with ReLU between. The last one starts at zero, so that a fresh
-    coupling is the identity, and sees one more channel: 1 on a ring of padding, 0 inside, by which it can
-    tell the border.
+    Three convolutions (3x3, 1x1, 3x3) with ReLU between. The last one starts at zero, so that a
+    fresh coupling is the identity, and sees one more channel: 1 on a ring of padding, 0 inside, by
+    which it can tell the border.
 
     Attributes:
         width: channels of the hidden layers.
@@ -36,7 +36,8 @@ class CouplingConditioner(nn.Module):
 
         Args:
             kept: shape (..., H, W, K).
-            train: with batch normalisation, use this batch's statistics and update the running ones.
+            train: with batch normalisation, use this batch's statistics and update the running
+                ones.
 
         Returns:
             Shift, and log scale bounded by the learned `scale`.

@@ -1,4 +1,4 @@
-"""Statistical noise models: each a module with Config, fit, sample, and log_prob where a density exists."""
+"""Statistical noise models: each has Config, fit, sample, and log_prob where a density exists."""
 
 from jaxnoise.noise import autoregressive, awgn, nlf, poisson, poisson_gaussian
 

@@ -1,8 +1,10 @@
-"""Linear autoregressive Gaussian noise: a noise curve, then a causal linear prediction of what it leaves.
+"""Linear autoregressive Gaussian noise: a noise curve, then a causal linear prediction of what it
+leaves.
 
-The noise minus its mean, over its standard deviation, is predicted from the pixels above and to the left
-and from the earlier channels of the pixel itself; what the prediction leaves is white. Fitted by moments
-and least squares, without a gradient step: the yardstick for any model that sees neighbours.
+The noise minus its mean, over its standard deviation, is predicted from the pixels above and to
+the left and from the earlier channels of the pixel itself; what the prediction leaves is white.
+Fitted by moments and least squares, without a gradient step: the yardstick for any model that sees
+neighbours.
 """
 
 from dataclasses import dataclass
@@ -53,9 +55,9 @@ def fit(
         iso: shape (N,), ISO numbers.
 
     Returns:
-        `log_shot`, `log_read`, `log_std`, `mean` (see `jaxnoise.curve.Curve`), `taps` and `factor`, the
-        Cholesky factor of the error's covariance, each with leading axes (cameras, ISO numbers). Runs on
-        the host, outside jit.
+        `log_shot`, `log_read`, `log_std`, `mean` (see `jaxnoise.curve.Curve`), `taps` and
+        `factor`, the Cholesky factor of the error's covariance, each with leading axes (cameras,
+        ISO numbers). Runs on the host, outside jit.
 
     Source: textbook two-dimensional linear prediction (Jain 1989, Chapter 6).
     """

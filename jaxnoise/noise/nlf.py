@@ -1,4 +1,4 @@
-"""Noise level function: Gaussian noise whose variance is linear in the intensity, per camera and ISO."""
+"""Noise level function: Gaussian noise, variance linear in intensity per camera and ISO."""
 
 from dataclasses import dataclass
 
@@ -43,8 +43,8 @@ def fit(
         iso: shape (N,), ISO numbers.
 
     Returns:
-        `log_shot` and `log_read`, each of shape (cameras, ISO numbers); conditions without data take
-        values from their nearest relatives. Runs on the host, outside jit.
+        `log_shot` and `log_read`, each of shape (cameras, ISO numbers); conditions without data
+        take values from their nearest relatives. Runs on the host, outside jit.
 
     Source: Noise Flow, Eq. 6: variance = beta1 I + beta2, beta1 = shot, beta2 = read.
     """

@@ -34,8 +34,8 @@ def fit(
         iso: shape (N,), ISO numbers.
 
     Returns:
-        `log_shot`, shape (cameras, ISO numbers): the value of one photon in units of full scale, chosen so
-        that the mean variance is that of the noise.
+        `log_shot`, shape (cameras, ISO numbers): the value of one photon in units of full scale,
+        chosen so that the mean variance is that of the noise.
 
     Source: Noise Flow, Eq. 3.
     """

@@ -1,4 +1,4 @@
-"""Causal convolution: half-plane, wavefront against raster order, least squares against known taps."""
+"""Causal convolution: wavefront against raster order, least squares against known taps."""
 
 import jax
 import jax.numpy as jnp

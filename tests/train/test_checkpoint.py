@@ -17,6 +17,7 @@ def tree(value=1.0):
         "array": np.float32([[value, np.nan], [-0.0, np.inf]]),
         "half": jax.numpy.bfloat16([value, 3]),
         "scalar": np.int32(7),
+        "double": np.float64(1 / 3),
         "empty": {"nothing": np.zeros((0, 3), np.float32)},
         "numbers": (3, 2.5, True, 2**40 + 1),
         "key": jax.random.fold_in(jax.random.key(3), 5),
@@ -30,12 +31,20 @@ def test_every_kind_of_leaf_comes_back_bit_for_bit(tmp_path):
     assert step == 4
     assert back["numbers"] == saved["numbers"]
     assert [type(number) for number in back["numbers"]] == [int, float, bool, int]
-    for name in ("array", "half", "scalar"):
+    for name in ("array", "half", "scalar", "double"):
         assert np.asarray(back[name]).tobytes() == np.asarray(saved[name]).tobytes()
         assert np.asarray(back[name]).dtype == np.asarray(saved[name]).dtype
     assert back["empty"]["nothing"].shape == (0, 3)
     drawn = jax.random.normal(back["key"], (5,))
     assert (drawn == jax.random.normal(saved["key"], (5,))).all()
+
+
+def test_saving_what_was_restored_writes_the_same(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    Checkpoints(first).save(1, tree())
+    Checkpoints(second).save(1, Checkpoints(first).restore(tree(0.0))[1])
+    records = [(folder / "1/leaves/metadata").read_text() for folder in (first, second)]
+    assert records[0] == records[1]
 
 
 def test_the_newest_few_steps_stay(tmp_path):

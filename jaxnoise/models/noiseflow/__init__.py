@@ -1,7 +1,7 @@
 """Noise Flow: the likelihood of camera noise by a conditional normalizing flow.
 
-Source: Abdelhamed, Brubaker and Brown, "Noise Flow: Noise Modeling with Conditional Normalizing Flows",
-ICCV 2019.
+Source: Abdelhamed, Brubaker and Brown, "Noise Flow: Noise Modeling with Conditional Normalizing
+Flows", ICCV 2019.
 """
 
 from jaxnoise.models.noiseflow.config import Config

@@ -19,8 +19,8 @@ class Config:
 
     Attributes:
         arch: layers, the data side first: see `jaxnoise.bijectors.chain.TOKENS`.
-        parameterisation: of the signal and gain layers: "paper" (Eqs. 12 to 16) or "reference" (what the
-            published code computes).
+        parameterisation: of the signal and gain layers: "paper" (Eqs. 12 to 16) or "reference"
+            (what the published code computes).
         channels: channels of the images, at least 2.
         cameras: names of the known cameras; a batch's `camera` indexes them.
         isos: known ISO numbers in ascending order; 0 stands for "not stated".

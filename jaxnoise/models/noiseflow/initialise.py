@@ -34,11 +34,11 @@ def init(key: Array, config: Config) -> Variables:
         config: the model's configuration.
 
     Returns:
-        `params` (trained), `batch_stats` (state of batch normalisation) and `constants` (permutations and
-        signs of 1x1 convolutions), each a nested dictionary by layer name.
+        `params` (trained), `batch_stats` (state of batch normalisation) and `constants`
+        (permutations and signs of 1x1 convolutions), each a nested dictionary by layer name.
 
-    Source: Noise Flow, Section 4.2; initial values of the reference parameterisation are those of the
-    published code.
+    Source: Noise Flow, Section 4.2; initial values of the reference parameterisation are those of
+    the published code.
     """
     params: dict = {}
     constants: dict = {}
@@ -95,7 +95,8 @@ def _init_signal_and_gain(config: Config, kinds: list[str]) -> dict:
         if reference:
             shared["gain_val"] = jnp.ones(())
     if reference:
-        # The published layers each carry a scalar that nothing reads; its count is part of "2433 parameters".
+        # The published layers each carry a scalar that nothing reads; its count is part of "2433
+        # parameters".
         shared |= {
             f"unused_{kind}": jnp.full((), 1e-4) for kind in ("signal", "gain") if kind in kinds
         }
@@ -109,16 +110,19 @@ def _store_matrix(params: dict, constants: dict, layer: Layer, matrix) -> None:
 
 
 def init_from_data(variables: Variables, config: Config, batch: NoiseBatch) -> Variables:
-    """Variables that already match the data's moments: variance curves, channel and neighbour correlation.
+    """Variables that already match the data's moments: variance curves, channel and neighbour
+    correlation.
 
-    Layer by layer from the data side: signal and gain by maximum likelihood of the variance, the noise
-    curve by binned moments, 1x1 convolutions by whitening, causal convolutions by least squares, the
-    tail of a Student-t base by its kurtosis. Couplings keep their fresh state, the identity.
+    Layer by layer from the data side: signal and gain by maximum likelihood of the variance, the
+    noise curve by binned moments, 1x1 convolutions by whitening, causal convolutions by least
+    squares, the tail of a Student-t base by its kurtosis. Couplings keep their fresh state, the
+    identity.
 
     Args:
         variables: from `init`.
         config: the model's configuration.
-        batch: hundreds of patches; conditions that do not occur take values from their nearest relatives.
+        batch: hundreds of patches; conditions that do not occur take values from their nearest
+            relatives.
 
     Returns:
         New variables of the same structure and dtype. Runs on the host, outside jit.
@@ -148,7 +152,9 @@ def init_from_data(variables: Variables, config: Config, batch: NoiseBatch) -> V
             rows = np.asarray(scaled).astype(np.float64).reshape(-1, layer.channels)
             whitening = np.linalg.inv(np.linalg.cholesky(rows.T @ rows / len(rows))).T
             rotation = Conv1x1(**constants[layer.name], **params[layer.name]).matrix()
-            _store_matrix(params, constants, layer, whitening @ np.asarray(rotation).astype(np.float64))
+            _store_matrix(
+                params, constants, layer, whitening @ np.asarray(rotation).astype(np.float64)
+            )
         elif layer.kind == "curve":
             clean = clean_at(batch.clean, layer.channels)
             moments = intensity_moments(scaled, clean, key, keys=cameras * isos)

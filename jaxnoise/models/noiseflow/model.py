@@ -25,7 +25,7 @@ def conditioner_net(config: Config, layer: Layer) -> CouplingConditioner:
 
 
 def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Array:
-    """The clean image squeezed until it has so many channels: the resolution of a layer behind squeezes."""
+    """The clean image squeezed until it has so many channels."""
     while clean.shape[-1] < channels:
         clean = Squeeze().inverse(clean)
     return clean
@@ -94,8 +94,8 @@ def distribution(
         iso: shape (N,), ISO numbers.
 
     Returns:
-        A `distrax.Transformed` over noise with batch shape (N,) and events (H, W, C); `bijector.forward`
-        takes the latent to noise.
+        A `distrax.Transformed` over noise with batch shape (N,) and events (H, W, C);
+        `bijector.forward` takes the latent to noise.
 
     Raises:
         UsageError: for a camera or ISO that the model does not know; under jit the density is NaN.
@@ -182,8 +182,8 @@ def nll_and_update(
 ) -> tuple[Float[Array, " n"], Variables]:
     """Negative log-likelihood in training mode, and the variables with updated batch statistics.
 
-    With batch normalisation each coupling network uses the statistics of this batch, all images together;
-    without it the value is that of `-log_prob`.
+    With batch normalisation each coupling network uses the statistics of this batch, all images
+    together; without it the value is that of `-log_prob`.
 
     Args:
         variables: from `init` or a trained model.

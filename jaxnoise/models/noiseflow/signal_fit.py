@@ -12,14 +12,15 @@ from jaxnoise.models.noiseflow.config import Config
 MAX_STEPS = 200
 DAMPING = 1e-3
 RIDGE = 1e-4
-"""Weight of the pull towards the initial values, in units of one value's information: fixes what the data leave free."""
+"""Pull towards the initial values, which fixes what the data leave free."""
 
 
 def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments) -> dict:
-    """Parameters of the signal and gain layers that maximise the likelihood of independent Gaussian noise.
+    """Parameters of the signal and gain layers that maximise the likelihood of independent
+    Gaussian noise.
 
-    Damped Fisher scoring on the log variance of each bin; cameras and ISO numbers without data keep the
-    values that the others imply.
+    Damped Fisher scoring on the log variance of each bin; cameras and ISO numbers without data
+    keep the values that the others imply.
 
     Args:
         shared: initial parameters, from `init`.

@@ -1,4 +1,4 @@
-"""The laws of every bijector: one line in `ROWS` for each, checked against automatic differentiation."""
+"""The laws of every bijector, one line in `ROWS` for each, against automatic differentiation."""
 
 import distrax
 import jax

@@ -1,4 +1,4 @@
-"""The noise flow: counts, closed forms, batch statistics, unknown conditions, initialisation from data."""
+"""The noise flow: counts, closed forms, batch statistics, conditions, start from data."""
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ def conditions(count=3, size=(6, 8), channels=4):
 
 
 def correlated_batch(count=256, size=16, seed=0):
-    """Signal-dependent noise with correlated channels and neighbours, and its true NLL in nats per value."""
+    """Correlated signal-dependent noise and its true NLL, nats per dimension."""
     key = jax.random.split(jax.random.key(seed), 3)
     clean = jax.random.uniform(key[0], (count, size, size, 4)) ** 2
     camera = jnp.arange(count) % 2
