@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", choices=sorted(TAPS), default="exact")
     parser.add_argument("--archs", nargs="+", default=[*PAPER, DEFAULT])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch-size", type=int, default=64)
     options = parser.parse_args(arguments)
 

@@ -14,7 +14,7 @@ from train.devices import shard
 
 MOMENTS = "moments"
 NETWORKS = "networks"
-MOMENT_LAYERS = ("signal", "gain", "curve")
+NETWORK_LAYERS = ("coupling",)
 
 
 COLUMNS = ("clean", "noisy", "camera", "iso")
@@ -45,7 +45,7 @@ def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
 
 
 def parameter_groups(parameters: Any) -> Any:
-    """Says of every parameter whether it sets moments of the noise or belongs to a network.
+    """Says of every parameter whether it starts at the data's moments or belongs to a network.
 
     Args:
         parameters: nested dictionaries; the names of layers are their keys.
@@ -56,7 +56,7 @@ def parameter_groups(parameters: Any) -> Any:
 
     def group(path: tuple, _: Any) -> str:
         names = jax.tree_util.keystr(path).lower()
-        return MOMENTS if any(layer in names for layer in MOMENT_LAYERS) else NETWORKS
+        return NETWORKS if any(layer in names for layer in NETWORK_LAYERS) else MOMENTS
 
     return jax.tree_util.tree_map_with_path(group, parameters)
 
@@ -68,8 +68,8 @@ def adam(
 
     Args:
         steps: length of the schedule.
-        learning_rate: highest one of networks, couplings and convolutions.
-        moments_learning_rate: highest one of signal, gain and curve layers.
+        learning_rate: highest one of the couplings' networks.
+        moments_learning_rate: highest one of all other layers, which start at the data's moments.
         warm_up: part of the steps spent rising, 0 to 1.
         clip: largest global norm of a gradient.
 

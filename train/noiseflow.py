@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "noiseflow"
 NONE = "none"
+MODEL_OPTIONS = ("parameterisation", "width", "normalisation", "base", "knots", "taps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +35,8 @@ class Config(Options):
     taps: str = option("shared", "causal filters", choices=("shared", "conditional"))
     data_seed: int = option(0, "seed of simulated data", minimum=0, maximum=2**31 - 1)
     patch_size: int | None = option(None, "side of a patch (default: the data set's)", minimum=2)
-    learning_rate: float = option(3e-3, "highest one of convolutions and couplings", above=0)
-    moments_learning_rate: float = option(1e-2, "highest one of signal, gain and curve", above=0)
+    learning_rate: float = option(3e-3, "highest one of the couplings' networks", above=0)
+    moments_learning_rate: float = option(1e-3, "highest one of all other layers", above=0)
     warm_up: float = option(0.05, "part of the steps spent rising", minimum=0, maximum=1)
     clip: float = option(1.0, "largest norm of a gradient", above=0)
     bad_steps: int = option(10, "non-finite steps in a row that end the run", minimum=1)
@@ -50,7 +51,7 @@ class Config(Options):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "cpu": {"steps": 400, "batch_size": 64, "arch": "N-W-K3"},
+    "cpu": {"steps": 300, "batch_size": 64, "arch": "N-W-K3"},
     "paper": {
         "steps": 100_000,
         "batch_size": 138,
@@ -70,24 +71,20 @@ def model_config(config: Config, data: Any, *, arch: str) -> Any:
     Args:
         config: the run's options.
         data: a data set of `datasets.pipeline`.
-        arch: the architecture.
+        arch: the architecture; one that is only compared takes none of the run's other options.
 
     Returns:
         A `Config` of `jaxnoise.models.noiseflow`.
     """
     from jaxnoise import models
 
+    own = {name: getattr(config, name) for name in MODEL_OPTIONS} if arch == config.arch else {}
     return models.get(SYSTEM).Config(
         arch=arch,
-        parameterisation=config.parameterisation,
         channels=data.channels,
         cameras=tuple(data.cameras),
         isos=tuple(data.isos),
-        width=config.width,
-        normalisation=config.normalisation,
-        base=config.base,
-        knots=config.knots,
-        taps=config.taps,
+        **own,
     )
 
 
@@ -184,21 +181,10 @@ def train(
     from jaxnoise.io import save_model
     from train.loop import Schedule, fit
 
-    schedule = Schedule(
-        steps=config.steps,
-        evaluate_every=config.evaluate_every,
-        save_every=config.save_every,
-        report_every=config.report_every,
-        bad_steps=config.bad_steps,
-    )
-    fitted = fit(
-        task(config, data, arch=arch, mesh=mesh),
-        schedule,
-        workdir=workdir,
-        seed=config.seed,
-        mesh=mesh,
-        stop=stop,
-    )
+    made = task(config, data, arch=arch, mesh=mesh)
+    names = [field.name for field in fields(Schedule)]
+    schedule = Schedule(**{name: getattr(config, name) for name in names})
+    fitted = fit(made, schedule, workdir=workdir, seed=config.seed, mesh=mesh, stop=stop)
     if jax.process_index() == 0:
         save_model(workdir / "model", SYSTEM, model_config(config, data, arch=arch), fitted.best)
     return fitted
@@ -232,15 +218,10 @@ def evaluate(
         candidates.append(comparison.Candidate(arch, models.get(SYSTEM), settings, found.best))
         folder = workdir if arch == config.arch else comparison.run_folder_of(workdir, arch)
         history[arch] = read_metrics(folder / "metrics.jsonl")
+    limits = {"batch_size": config.batch_size, "limit": config.test_patches}
     results = [
         comparison.test_result(
-            candidate,
-            data,
-            mesh=mesh,
-            batch_size=config.batch_size,
-            limit=config.test_patches,
-            seed=config.seed,
-            temperature=config.temperature,
+            candidate, data, mesh=mesh, seed=config.seed, temperature=config.temperature, **limits
         )
         for candidate in candidates
     ]
@@ -249,7 +230,7 @@ def evaluate(
     table = report.write_report(
         workdir,
         title=f"Noise Flow on {data.name}",
-        test=comparison.test_set(data, batch_size=config.batch_size, limit=config.test_patches),
+        test=comparison.test_set(data, **limits),
         results=results,
         history=history,
         notes=[*data.notes, *_notes(config, fitted)],
@@ -275,7 +256,12 @@ def program(config: Config, stop: StopSignals) -> None:
     import jax
 
     from datasets.pipeline import open_dataset
+    from jaxnoise.bijectors.chain import parse
     from train.comparison import run_folder_of
+
+    archs = [arch for arch in dict.fromkeys((config.compare, config.arch)) if arch != NONE]
+    for arch in archs:
+        parse(arch, channels=2)  # a mistyped architecture should not wait for the data
 
     data = open_dataset(
         config.dataset,
@@ -284,7 +270,6 @@ def program(config: Config, stop: StopSignals) -> None:
         patch_size=config.patch_size,
         seed=config.data_seed,
     )
-    archs = [arch for arch in dict.fromkeys((config.compare, config.arch)) if arch != NONE]
     for arch in archs:
         model_config(config, data, arch=arch)  # refuses what cannot be built before writing
     if jax.process_index() == 0:

@@ -23,8 +23,8 @@ def option(default: Any, help: str, **rules: Any) -> Any:
     Args:
         default: its value when nothing else is said.
         help: one line for `--help`.
-        **rules: `choices`; `minimum` and `maximum`, inclusive; `above`, exclusive; `places=True` for
-            options that say where a run takes place and do not change its result.
+        **rules: `choices`; `minimum` and `maximum`, inclusive; `above`, exclusive; `places=True`
+            where the option does not change the result of a run.
 
     Returns:
         The field.

@@ -159,7 +159,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         settings = [(camera, iso) for camera in range(len(CAMERAS)) for iso in ISOS]
         count = len(settings) * patches_per_setting(split, config.patch_size)
         for index in tqdm(
-            range(count), desc=f"camera_sim/{config.simulation} {split}", unit="patch"
+            range(count),
+            desc=f"camera_sim/{config.simulation} {split}",
+            unit="patch",
+            disable=None,
         ):
             random = generator(config.simulation, config.seed, split, index)
             camera, iso = settings[index % len(settings)]

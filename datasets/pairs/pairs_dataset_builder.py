@@ -166,7 +166,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         config: Any = self.builder_config
         cameras = camera_names(config.index)
         pairs = [(n, pair) for n, pair in enumerate(config.index.pairs) if pair.split == split]
-        for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image"):
+        for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image", disable=None):
             noisy, clean = read_pair(config.index.folder, pair)
             self._check_kind(clean, pair.clean)
             side = config.patch_size

@@ -13,7 +13,7 @@ FACTOR = 2
 class Squeeze(_distrax.Bijector):
     """Trades 2x2 pixels for channels. Forward is latent to noise: (H/2, W/2, 4C) to (H, W, C).
 
-    Latent channel `(2 dy + dx) C + c` holds channel c of the pixel at row dy, column dx of its cell.
+    Latent channel `(2 dy + dx) C + c` holds channel c of its cell's pixel at row dy, column dx.
     It stores no parameters, and its log-determinant is 0.
     """
 

@@ -1,5 +1,7 @@
 """Where training starts: from a key alone, or from the moments of real noise."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,43 +140,60 @@ def init_from_data(variables: Variables, config: Config, batch: NoiseBatch) -> V
             "The noise is constant or not finite: give noisy and clean images that differ."
         )
     params, constants = dict(variables["params"]), dict(variables["constants"])
-    cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(batch.camera, batch.iso, isos=config.isos)
     layers = parse(config.arch, config.channels)
-    kinds = [layer.kind for layer in layers]
     if SHARED in params:
-        moments = intensity_moments(noise, batch.clean, key, keys=cameras * isos)
+        keys = len(config.cameras) * len(config.isos)
+        moments = intensity_moments(noise, batch.clean, key, keys=keys)
         params[SHARED] = fit_signal_and_gain(params[SHARED], config, moments)
-    latent, pending = noise, _gain(params, config, batch, kinds)
+    latent, pending = noise, _gain(params, config, batch, [layer.kind for layer in layers])
     for layer in layers:
+        # A gain further on is no business of the layers before it.
         scaled = latent * jnp.exp(-pending)[:, None, None, None]
         if layer.kind == "conv1x1":
-            rows = np.asarray(scaled).astype(np.float64).reshape(-1, layer.channels)
-            whitening = np.linalg.inv(np.linalg.cholesky(rows.T @ rows / len(rows))).T
-            rotation = Conv1x1(**constants[layer.name], **params[layer.name]).matrix()
-            _store_matrix(
-                params, constants, layer, whitening @ np.asarray(rotation).astype(np.float64)
-            )
+            _whiten(params, constants, layer, scaled)
         elif layer.kind == "curve":
-            clean = clean_at(batch.clean, layer.channels)
-            moments = intensity_moments(scaled, clean, key, keys=cameras * isos)
-            table = curve_table(moments, cameras=cameras, isos=config.isos, knots=config.knots)
-            params[layer.name] = {
-                name: jnp.asarray(value, noise.dtype) for name, value in table.items()
-            }
+            params[layer.name] = _fit_curve(scaled, batch, key, config, layer)
         elif layer.kind == "causal":
             params[layer.name] = _fit_causal(scaled, key, config, layer)
-        current = {**variables, "params": params, "constants": constants}
-        builder = layer_builder(current, config, batch.clean, batch.camera, batch.iso)
-        latent = builder(layer).inverse(latent)
-        if layer.kind == "gain":
+        elif layer.kind == "gain":
             pending = jnp.zeros_like(pending)
+        if layer is not layers[-1] or BASE in params:
+            current = {**variables, "params": params, "constants": constants}
+            latent = _through(current, config, layer, latent, batch)
     if BASE in params:
-        kurtosis = float((latent**4).mean() / (latent**2).mean() ** 2) - 3.0
-        degrees = 4.0 + 6.0 / max(kurtosis, 0.06)
-        params[BASE] = {"log_excess": jnp.asarray(np.log(degrees - 2.0), float)}
+        params[BASE] = {"log_excess": _fit_tail(latent)}
     fitted = {**variables, "params": params, "constants": constants}
     return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), fitted, variables)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _through(variables, config: Config, layer: Layer, latent: Array, batch: NoiseBatch) -> Array:
+    """What a layer leaves of the noise."""
+    build = layer_builder(variables, config, batch.clean, batch.camera, batch.iso)
+    return build(layer).inverse(latent)
+
+
+def _whiten(params: dict, constants: dict, layer: Layer, latent: Array) -> None:
+    rows = np.asarray(latent).astype(np.float64).reshape(-1, layer.channels)
+    whitening = np.linalg.inv(np.linalg.cholesky(rows.T @ rows / len(rows))).T
+    rotation = Conv1x1(**constants[layer.name], **params[layer.name]).matrix()
+    _store_matrix(params, constants, layer, whitening @ np.asarray(rotation).astype(np.float64))
+
+
+def _fit_curve(latent: Array, batch: NoiseBatch, key: Array, config: Config, layer: Layer) -> dict:
+    cameras, isos = len(config.cameras), config.isos
+    clean = clean_at(batch.clean, layer.channels)
+    moments = intensity_moments(latent, clean, key, keys=cameras * len(isos))
+    table = curve_table(moments, cameras=cameras, isos=isos, knots=config.knots)
+    return {name: jnp.asarray(value, latent.dtype) for name, value in table.items()}
+
+
+def _fit_tail(latent: Array) -> Array:
+    """Degrees of freedom of a Student-t with the latent's kurtosis, in the base's stored form."""
+    kurtosis = float((latent**4).mean() / (latent**2).mean() ** 2) - 3.0
+    degrees = 4.0 + 6.0 / max(kurtosis, 0.06)
+    return jnp.asarray(np.log(degrees - 2.0), float)
 
 
 def _gain(params: dict, config: Config, batch: NoiseBatch, kinds: list[str]) -> Array:
