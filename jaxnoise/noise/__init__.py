@@ -1,5 +1,16 @@
-"""Statistical noise models: each has Config, fit, sample, and log_prob where a density exists."""
+"""Statistical noise models: each has Config, fit, sample, and log_prob where a density exists.
 
-from jaxnoise.noise import autoregressive, awgn, nlf, poisson, poisson_gaussian
+Modules are imported when they are first used, so that the simulated camera, which needs only
+numpy, does not wait for JAX.
+"""
+
+import importlib
+from types import ModuleType
 
 __all__ = ["autoregressive", "awgn", "nlf", "poisson", "poisson_gaussian"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

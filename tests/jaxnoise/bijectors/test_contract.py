@@ -115,7 +115,7 @@ ROWS = {
     "CausalConv, taps per image": causal(2, per_image=True),
 }
 CASES = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-EVENTS = pytest.mark.parametrize("shape", SHAPES, ids=str)
+EVENTS = pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 
 
 def test_every_bijector_has_a_row():
@@ -125,13 +125,21 @@ def test_every_bijector_has_a_row():
     assert {name.split(",")[0] for name in ROWS} == public
 
 
+def inverse(build):
+    return jax.jit(lambda params, noise: build(params).inverse_and_log_det(noise))
+
+
+def forward(build):
+    return jax.jit(lambda params, latent: build(params).forward_and_log_det(latent))
+
+
 @CASES
 @EVENTS
 def test_inverse_undoes_forward(row, shape, float64):
     build, params = row(shape, (BATCH,))
-    bijector, noise = build(params), normal(7, BATCH, *shape)
-    latent, inverse_log_det = bijector.inverse_and_log_det(noise)
-    again, log_det = bijector.forward_and_log_det(latent)
+    noise = normal(7, BATCH, *shape)
+    latent, inverse_log_det = inverse(build)(params, noise)
+    again, log_det = forward(build)(params, latent)
     assert again.dtype == noise.dtype == jnp.float64
     assert again.shape == noise.shape and log_det.shape == inverse_log_det.shape == (BATCH,)
     np.testing.assert_allclose(again, noise, rtol=0, atol=1e-11)
@@ -142,21 +150,23 @@ def test_inverse_undoes_forward(row, shape, float64):
 @EVENTS
 def test_log_det_is_that_of_the_jacobian(row, shape, float64):
     build, params = row(shape, ())
-    bijector, noise = build(params), normal(7, *shape)
-    jacobian = jax.jacobian(lambda flat: bijector.inverse(flat.reshape(shape)).ravel())(
-        noise.ravel()
-    )
-    _, expected = np.linalg.slogdet(jacobian)
-    np.testing.assert_allclose(bijector.inverse_log_det_jacobian(noise), expected, atol=1e-9)
+    noise = normal(7, *shape)
+
+    def run(params, flat):
+        latent, log_det = build(params).inverse_and_log_det(flat.reshape(shape))
+        return latent.ravel(), log_det
+
+    jacobian, log_det = jax.jit(jax.jacobian(run, argnums=1, has_aux=True))(params, noise.ravel())
+    np.testing.assert_allclose(log_det, np.linalg.slogdet(jacobian)[1], atol=1e-9)
 
 
 @CASES
 def test_works_in_float32(row):
     build, params = row(SHAPES[0], (BATCH,))
-    bijector, noise = build(params), normal(7, BATCH, *SHAPES[0])
-    latent, log_det = bijector.inverse_and_log_det(noise)
+    noise = normal(7, BATCH, *SHAPES[0])
+    latent, log_det = inverse(build)(params, noise)
     assert latent.dtype == log_det.dtype == jnp.float32
-    np.testing.assert_allclose(bijector.forward(latent), noise, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(forward(build)(params, latent)[0], noise, rtol=0, atol=1e-4)
 
 
 @CASES
@@ -164,13 +174,10 @@ def test_jit_and_vmap_change_nothing(row, float64):
     shape = SHAPES[2]
     build, params = row(shape, ())
     noise = normal(7, BATCH, *shape)
-
-    def run(params, noise):
-        return build(params).inverse_and_log_det(noise)
-
-    expected = run(params, noise)
-    for transformed in (jax.jit(run), jax.vmap(run, in_axes=(None, 0))):
-        for got, want in zip(transformed(params, noise), expected, strict=True):
+    expected = build(params).inverse_and_log_det(noise)
+    one = inverse(build)
+    for run in (one, jax.vmap(one, in_axes=(None, 0))):
+        for got, want in zip(run(params, noise), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=0, atol=1e-12)
 
 
@@ -180,6 +187,7 @@ def test_gradient_is_that_of_finite_differences(row, float64):
     build, params = row(shape, (BATCH,))
     noise = normal(7, BATCH, *shape)
 
+    @jax.jit
     def nll(arguments):
         params, noise = arguments
         latent, log_det = build(params).inverse_and_log_det(noise)
@@ -192,7 +200,9 @@ def test_gradient_is_that_of_finite_differences(row, float64):
     step = 1e-6
     along = lambda t: nll(jax.tree.map(lambda a, d: a + t * d, arguments, direction))  # noqa: E731
     numeric = (along(step) - along(-step)) / (2 * step)
-    products = jax.tree.map(lambda g, d: (g * d).sum(), jax.grad(nll)(arguments), direction)
+    products = jax.tree.map(
+        lambda g, d: (g * d).sum(), jax.jit(jax.grad(nll))(arguments), direction
+    )
     np.testing.assert_allclose(sum(jax.tree.leaves(products)), numeric, rtol=1e-6)
 
 
@@ -206,7 +216,7 @@ def test_composes_with_distrax(row, float64):
     flow = distrax.Transformed(
         base, distrax.Chain([bijectors.Gain(jnp.zeros(BATCH)), build(params)])
     )
-    latent, log_det = build(params).inverse_and_log_det(noise)
+    latent, log_det = inverse(build)(params, noise)
     expected = log_det - 0.5 * (latent**2 + jnp.log(2 * jnp.pi)).sum((1, 2, 3))
     np.testing.assert_allclose(flow.log_prob(noise), expected, rtol=1e-12)
     assert flow.sample(seed=jax.random.key(0)).shape == noise.shape
