@@ -56,7 +56,7 @@ def toy_task(*, steps, batch_size=8, seed=0, poison=(), pause=0.0):
 
     config = Config()
     optimiser = likelihood.adam(
-        steps=steps, learning_rate=0.05, moments_learning_rate=0.01, warm_up=0.05, clip=1.0
+        steps=steps, learning_rate=0.05, moments_learning_rate=0.05, warm_up=0.05, clip=1.0
     )
     zeros = np.zeros(CHANNELS, np.float32)
     variables = {
