@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code, 0.
     """
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", choices=sorted(TAPS), default="exact")
     parser.add_argument("--archs", nargs="+", default=[*PAPER, DEFAULT])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -116,9 +116,10 @@ def _results(options, seed, mesh):
         yield comparison.test_result(model, data, **measure), test
 
 
-def _pooled_kl(real: np.ndarray, synthetic: np.ndarray) -> float:
+def _pooled_kl(real: np.ndarray, synthetic: np.ndarray | None) -> float:
     from jaxnoise.metrics import marginal_kl
 
+    assert synthetic is not None  # exact simulations have a second draw
     return float(marginal_kl(real, synthetic))
 
 

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 when nothing depends on either, else 1.
     """
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--steps", type=int, default=60, help="of the interrupted run")
     parser.add_argument("--device-steps", type=int, default=20)
@@ -62,7 +62,7 @@ def _start(workdir: Path, *more: str, devices: int = 1) -> subprocess.Popen:
 
 def _finish(process: subprocess.Popen) -> None:
     if process.wait() != 0:
-        raise SystemExit(f"{' '.join(map(str, process.args))} ended with {process.returncode}.")
+        raise SystemExit(f"{process.args} ended with {process.returncode}.")
 
 
 def _interrupted(options, folder: Path) -> dict:

@@ -1,8 +1,8 @@
 """From a camera index and an ISO number to rows of a parameter table, one per image."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
 from jaxnoise.errors import UsageError
@@ -12,7 +12,7 @@ NOT_STATED = 0
 
 
 def _is_concrete(*arrays) -> bool:
-    return not any(isinstance(array, jax.core.Tracer) for array in arrays)
+    return not any(isinstance(array, Tracer) for array in arrays)
 
 
 def check_conditions(camera, iso, *, cameras: tuple[str, ...], isos: tuple[int, ...]) -> None:
@@ -175,7 +175,7 @@ def fill_absent(table: np.ndarray, *, isos: tuple[int, ...], power: float = 0.0)
     log_isos = np.log(np.maximum(np.asarray(isos, float), 1.0))
     growth = power * log_isos.reshape(1, -1, *[1] * (table.ndim - 2))
     rows = table - growth
-    known = ~np.isnan(table).reshape(*table.shape[:2], -1).any(-1)
+    known = np.asarray(~np.isnan(table).reshape(*table.shape[:2], -1).any(-1))
     present = known.any(0)
     mean_camera = np.zeros_like(rows[0])
     for column in np.flatnonzero(present):

@@ -29,10 +29,10 @@ class Curve(NamedTuple):
         mean: mean of the noise at each knot, unit of full scale, shape (..., C, K).
     """
 
-    log_shot: Float[Array, "*n c"]
-    log_read: Float[Array, "*n c"]
-    log_std: Float[Array, "*n c k"]
-    mean: Float[Array, "*n c k"]
+    log_shot: Float[Array | np.ndarray, "*n c"]
+    log_read: Float[Array | np.ndarray, "*n c"]
+    log_std: Float[Array | np.ndarray, "*n c k"]
+    mean: Float[Array | np.ndarray, "*n c k"]
 
 
 def hat_weights(intensity: Float[Array, "*n"], knots: int) -> Float[Array, "*n k"]:

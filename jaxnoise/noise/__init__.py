@@ -6,6 +6,10 @@ numpy, does not wait for JAX.
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxnoise.noise import autoregressive, awgn, nlf, poisson, poisson_gaussian
 
 __all__ = ["autoregressive", "awgn", "nlf", "poisson", "poisson_gaussian"]
 

@@ -171,7 +171,7 @@ def init_from_data(variables: Variables, config: Config, batch: NoiseBatch) -> V
 def _through(variables, config: Config, layer: Layer, latent: Array, batch: NoiseBatch) -> Array:
     """What a layer leaves of the noise."""
     build = layer_builder(variables, config, batch.clean, batch.camera, batch.iso)
-    return build(layer).inverse(latent)
+    return build(layer).inverse_and_log_det(latent)[0]
 
 
 def _whiten(params: dict, constants: dict, layer: Layer, latent: Array) -> None:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Num, PyTree
 
 from jaxnoise.bijectors import StudentT, _distrax
 from jaxnoise.bijectors.chain import SHARED, Layer, build_layer, is_table, parse
-from jaxnoise.bijectors.coupling import AffineCoupling, kept_channels
+from jaxnoise.bijectors.coupling import AffineCoupling, Conditioner, kept_channels
 from jaxnoise.bijectors.squeeze import Squeeze
 from jaxnoise.conditions import check_conditions
 from jaxnoise.models.noiseflow.config import Config
@@ -27,8 +27,16 @@ def conditioner_net(config: Config, layer: Layer) -> CouplingConditioner:
 def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Array:
     """The clean image squeezed until it has so many channels."""
     while clean.shape[-1] < channels:
-        clean = Squeeze().inverse(clean)
+        clean, _ = Squeeze().inverse_and_log_det(clean)
     return clean
+
+
+def _evaluation_mode(net: CouplingConditioner, collections: dict) -> Conditioner:
+    def shift_and_log_scale(kept: Array) -> tuple[Array, Array]:
+        shift, log_scale = net.apply(collections, kept)
+        return jnp.asarray(shift), jnp.asarray(log_scale)
+
+    return shift_and_log_scale
 
 
 def layer_builder(variables: Variables, config: Config, clean, camera, iso):
@@ -43,7 +51,7 @@ def layer_builder(variables: Variables, config: Config, clean, camera, iso):
                 for kind in ("params", "batch_stats")
                 if layer.name in variables[kind]
             }
-            conditioner = lambda kept: net.apply(collections, kept)  # noqa: E731
+            conditioner = _evaluation_mode(net, collections)
         return build_layer(
             layer,
             variables["params"],
@@ -135,7 +143,7 @@ def log_prob(
 
     Source: Noise Flow, Eq. 8.
     """
-    return distribution(variables, config, clean, camera, iso).log_prob(noise)
+    return jnp.asarray(distribution(variables, config, clean, camera, iso).log_prob(noise))
 
 
 def sample(
@@ -169,7 +177,7 @@ def sample(
     """
     flow = distribution(variables, config, clean, camera, iso)
     latent = flow.distribution.sample(seed=key)
-    return flow.bijector.forward(latent * temperature)
+    return jnp.asarray(flow.bijector.forward(latent * temperature))
 
 
 def nll_and_update(
@@ -221,7 +229,8 @@ def nll_and_update(
         latent, change = bijector.inverse_and_log_det(latent)
         log_det = log_det + change
     base = base_distribution(variables, config, latent.shape, latent.dtype)
-    return -(base.log_prob(latent) + log_det), {**variables, "batch_stats": statistics}
+    nll = -(jnp.asarray(base.log_prob(latent)) + log_det)
+    return nll, {**variables, "batch_stats": statistics}
 
 
 def parameter_count(variables: Variables) -> int:
