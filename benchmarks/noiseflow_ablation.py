@@ -100,7 +100,7 @@ def _results(options, seed, mesh):
     size = options.batch_size
     test = comparison.test_set(data, batch_size=size, limit=limit)
     measure = {"mesh": mesh, "batch_size": size, "limit": limit, "seed": seed, "temperature": 1.0}
-    awgn = comparison.fitted_baselines(data, patches=2048, seed=seed)[0]
+    awgn = comparison.fitted_baselines(data, patches=data.sizes["train"], seed=seed)[0]
     yield comparison.test_result(awgn, data, **measure), test
     for arch in options.archs:
         defaults = noiseflow.Config(**noiseflow.PRESETS["cpu"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.records import Records, default_data_dir, open_records, prepare, quiet
+from datasets.records import Records, cache_folder, open_records, prepare, quiet
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import SIMULATIONS, generator
 
@@ -139,7 +139,7 @@ def open_dataset(
         module = camera_sim_dataset_builder
         config = module.make_config(name.partition("/")[2], seed=seed, patch_size=patch_size)
     fingerprint = module.fingerprint(config)
-    folder = Path(data_dir or default_data_dir()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
+    folder = Path(data_dir or cache_folder()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
     facts = prepare(
         folder, lambda root: module.builder(config, str(root)), lambda: module.facts(config)
     )

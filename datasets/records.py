@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,10 +23,18 @@ MEMORY_LIMIT = 2 * 2**30
 STALE_SECONDS = 24 * 3600
 
 
-def default_data_dir() -> Path:
-    """Folder of prepared records: `jaxnoise` in the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "jaxnoise"
+def cache_folder() -> Path:
+    """Folder of what can be made again, such as prepared records: `jaxnoise` in the user's cache.
+
+    Returns:
+        A path that need not exist. XDG_CACHE_HOME counts where it is absolute, as its standard
+        says.
+    """
+    chosen = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(chosen):
+        return Path(chosen) / "jaxnoise"
+    usual = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
+    return Path.home().joinpath(*usual, "jaxnoise")
 
 
 def prepare(

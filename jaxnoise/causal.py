@@ -72,8 +72,8 @@ def predict(images: Float[Array, "*n h w c"], taps: Float[Array, "*m k c c"]) ->
     matrix = jnp.swapaxes(taps, -1, -2).reshape(*taps.shape[:-3], offsets * channels, channels)
     features = neighbours(images, radius_of(offsets))
     if matrix.ndim == 2:
-        return features @ matrix
-    return jnp.einsum("...hwk,...kc->...hwc", features, matrix)
+        return jnp.matmul(features, matrix, precision="highest")
+    return jnp.einsum("...hwk,...kc->...hwc", features, matrix, precision="highest")
 
 
 def solve(residual: Float[Array, "n h w c"], taps: Float[Array, "*m k c c"]) -> Array:
@@ -113,9 +113,9 @@ def solve(residual: Float[Array, "n h w c"], taps: Float[Array, "*m k c c"]) -> 
         ]
         features = jnp.concatenate(seen, -1)
         if matrix.ndim == 2:
-            prediction = features @ matrix
+            prediction = jnp.matmul(features, matrix, precision="highest")
         else:
-            prediction = jnp.einsum("nhk,nkc->nhc", features, matrix)
+            prediction = jnp.einsum("nhk,nkc->nhc", features, matrix, precision="highest")
         pixel = jnp.where(valid[None, :, None], current + prediction, 0)
         newest = jnp.pad(pixel, [(0, 0), (radius, 0), (0, 0)])[None]
         return jnp.concatenate([newest, past[:-1]]), pixel
@@ -147,7 +147,7 @@ def gram(
     def add(total, item):
         image, place = item
         features = jnp.concatenate([neighbours(image, radius), image], -1).reshape(-1, size)
-        return total.at[place].add(features.T @ features), None
+        return total.at[place].add(jnp.matmul(features.T, features, precision="highest")), None
 
     total, _ = jax.lax.scan(add, jnp.zeros((keys, size, size), images.dtype), (images, key))
     pixels = images.shape[1] * images.shape[2]

@@ -133,7 +133,7 @@ def table_rows(
         Shape (N, ...), interpolated linearly in log ISO; NaN for unknown conditions.
     """
     weights = camera_weights(camera, cameras)[..., :, None] * iso_weights(iso, isos)[..., None, :]
-    return jnp.tensordot(weights.astype(table.dtype), table, axes=2)
+    return jnp.tensordot(weights.astype(table.dtype), table, axes=2, precision="highest")
 
 
 def nearest_rows(
@@ -162,7 +162,8 @@ def fill_absent(table: np.ndarray, *, isos: tuple[int, ...], power: float = 0.0)
     """A table over cameras and ISO numbers with its NaN rows filled from their nearest relatives.
 
     A missing ISO takes the row of the same camera's nearest ISO, a camera without any row that of
-    the mean camera.
+    the mean camera. What is not stated (ISO 0) is near to nothing: it gives and takes a row,
+    unscaled, only where there is no other.
 
     Args:
         table: shape (cameras, isos, ...); rows without data are NaN.
@@ -172,17 +173,19 @@ def fill_absent(table: np.ndarray, *, isos: tuple[int, ...], power: float = 0.0)
     Returns:
         The same shape without NaN.
     """
+    stated = np.asarray(isos) != NOT_STATED
     log_isos = np.log(np.maximum(np.asarray(isos, float), 1.0))
-    growth = power * log_isos.reshape(1, -1, *[1] * (table.ndim - 2))
-    rows = table - growth
     known = np.asarray(~np.isnan(table).reshape(*table.shape[:2], -1).any(-1))
     present = known.any(0)
-    mean_camera = np.zeros_like(rows[0])
+    mean_camera = np.zeros_like(table[0])
     for column in np.flatnonzero(present):
-        mean_camera[column] = rows[known[:, column], column].mean(0)
-    filled = rows.copy()
+        mean_camera[column] = table[known[:, column], column].mean(0)
+    filled = table.copy()
     for m, k in zip(*np.nonzero(~known), strict=True):
-        source, columns = (rows[m], known[m]) if known[m].any() else (mean_camera, present)
-        nearest = np.flatnonzero(columns)
-        filled[m, k] = source[nearest[np.abs(log_isos[nearest] - log_isos[k]).argmin()]]
-    return filled + growth
+        source, columns = (table[m], known[m]) if known[m].any() else (mean_camera, present)
+        candidates = np.flatnonzero(columns)
+        both_stated = stated[candidates] & stated[k]
+        steps = np.where(both_stated, log_isos[k] - log_isos[candidates], 0.0)
+        nearest = np.argmin(np.where(both_stated, np.abs(steps), np.inf))
+        filled[m, k] = source[candidates[nearest]] + power * steps[nearest]
+    return filled

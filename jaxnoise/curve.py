@@ -6,6 +6,7 @@ linear between equally spaced knots on [0, 1]. Raw sensors need c = 0; rendered 
 curve makes mid-tones the noisiest, need the knots.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from jaxnoise.conditions import fill_absent
 
 VARIANCE_FLOOR = 1e-14
 """Smallest read-noise variance that a fit returns, in squared units of full scale."""
+PIXELS_AT_ONCE = 2**22
 
 
 class Curve(NamedTuple):
@@ -81,10 +83,10 @@ class IntensityMoments(NamedTuple):
         second: sum of the squared noise.
     """
 
-    count: Float[Array, "keys c bins"]
-    intensity: Float[Array, "keys c bins"]
-    first: Float[Array, "keys c bins"]
-    second: Float[Array, "keys c bins"]
+    count: Float[np.ndarray, "keys c bins"]
+    intensity: Float[np.ndarray, "keys c bins"]
+    first: Float[np.ndarray, "keys c bins"]
+    second: Float[np.ndarray, "keys c bins"]
 
 
 def intensity_moments(
@@ -106,17 +108,31 @@ def intensity_moments(
             fastest.
 
     Returns:
-        The moments, shape (keys, C, bins).
+        The moments, shape (keys, C, bins), float64. Runs on the host, outside jit.
     """
+    totals = [np.zeros((keys, noise.shape[-1], bins)) for _ in IntensityMoments._fields]
+    # Single precision counts no further than 2^24, so longer sums are taken in pieces.
+    images = max(1, PIXELS_AT_ONCE // (noise.shape[1] * noise.shape[2]))
+    for start in range(0, len(noise), images):
+        piece = slice(start, start + images)
+        sums = _sum_in_bins(noise[piece], clean[piece], key[piece], keys, bins)
+        for total, part in zip(totals, sums, strict=True):
+            total += np.asarray(part)
+    return IntensityMoments(*totals)
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _sum_in_bins(noise: Array, clean: Array, key: Array, keys: int, bins: int) -> list[Array]:
     channels = noise.shape[-1]
     place = jnp.sqrt(jnp.clip(clean, 0.0, 1.0)) * bins
     place = jnp.clip(place.astype(jnp.int32), 0, bins - 1)
     place = (key[:, None, None, None] * channels + jnp.arange(channels)) * bins + place
-    total = lambda values: jax.ops.segment_sum(  # noqa: E731
-        values.ravel(), place.ravel(), keys * channels * bins
-    ).reshape(keys, channels, bins)
     sums = (jnp.ones_like(noise), jnp.clip(clean, 0.0, 1.0), noise, noise**2)
-    return IntensityMoments(*map(total, sums))
+    shape = (keys, channels, bins)
+    return [
+        jax.ops.segment_sum(values.ravel(), place.ravel(), keys * channels * bins).reshape(shape)
+        for values in sums
+    ]
 
 
 def fit_linear_variance(
@@ -136,7 +152,7 @@ def fit_linear_variance(
 
     Source: Foi et al. 2008, "Practical Poissonian-Gaussian noise modeling", Section IV.
     """
-    count, intensity, _, second = (np.asarray(value).astype(np.float64) for value in moments)
+    count, intensity, _, second = moments
     filled = np.maximum(count, 1.0)
     x, y = intensity / filled, second / filled
     total = count.sum(-1)
@@ -175,7 +191,7 @@ def fit_curve(moments: IntensityMoments, *, knots: int = 17, correlated: float =
         Arrays of shape (keys, C) and (keys, C, K), float64.
     """
     shot, read = fit_linear_variance(moments)
-    count, intensity, first, second = (np.asarray(value).astype(np.float64) for value in moments)
+    count, intensity, first, second = moments
     filled = np.maximum(count, 1.0)
     x, mean = intensity / filled, first / filled
     variance = np.maximum(

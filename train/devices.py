@@ -3,12 +3,11 @@
 import ctypes
 import os
 import platform
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from datasets.records import cache_folder
 from jaxnoise.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,15 +17,6 @@ ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
 INSTALL = {"gpu": "install jaxnoise[cuda]", "tpu": "install jaxnoise[tpu]"}
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 MULTIPLE_HOSTS = ("SLURM_NTASKS", "SLURM_NPROCS", "OMPI_COMM_WORLD_SIZE")
-
-
-def cache_folder() -> Path:
-    """Returns the folder where jaxnoise keeps what it can make again."""
-    if chosen := os.environ.get("XDG_CACHE_HOME"):
-        return Path(chosen) / "jaxnoise"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "jaxnoise"
-    return Path.home() / ".cache" / "jaxnoise"
 
 
 def keep_freed_memory() -> None:

@@ -15,6 +15,8 @@ from train.devices import shard
 MOMENTS = "moments"
 NETWORKS = "networks"
 NETWORK_LAYERS = ("coupling",)
+ADAM_EPSILON = 1e-7
+"""Keeps Adam from blowing rounding errors up to full steps where a gradient is zero in theory."""
 
 
 COLUMNS = ("clean", "noisy", "camera", "iso")
@@ -83,8 +85,8 @@ def adam(
         return optax.warmup_cosine_decay_schedule(start, peak, rising, max(steps, rising + 1))
 
     groups: dict[Hashable, optax.GradientTransformation] = {
-        NETWORKS: optax.adam(rate(learning_rate)),
-        MOMENTS: optax.adam(rate(moments_learning_rate)),
+        NETWORKS: optax.adam(rate(learning_rate), eps=ADAM_EPSILON),
+        MOMENTS: optax.adam(rate(moments_learning_rate), eps=ADAM_EPSILON),
     }
     return optax.chain(
         optax.clip_by_global_norm(clip), optax.multi_transform(groups, parameter_groups)

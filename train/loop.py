@@ -55,7 +55,8 @@ class Schedule:
         evaluate_every: between two evaluations; the start and the last step are always evaluated.
         save_every: between two checkpoints; the last step is always saved.
         report_every: between two rows of metrics.jsonl.
-        bad_steps: non-finite steps in a row that end the run.
+        bad_steps: non-finite steps in a row that end the run, at the next step that is reported,
+            evaluated or saved.
     """
 
     steps: int
@@ -82,6 +83,21 @@ class Fitted:
     skipped: int
 
 
+def start_training(state: Any) -> dict[str, Any]:
+    """What the loop carries from step to step, before the first one.
+
+    Args:
+        state: as in `Task`.
+
+    Returns:
+        The "state" and four counts: "step"; "skipped", the non-finite steps; "in_a_row", how many
+        of them came last without a finite one between; "longest", the largest that has been, since
+        the host does not look at every step.
+    """
+    counts = dict.fromkeys(("step", "skipped", "in_a_row", "longest"), np.int32(0))
+    return jax.tree.map(np.asarray, {"state": state, **counts})
+
+
 def guarded_step(step: Callable) -> Callable:
     """A step that leaves the state alone when its metrics are not finite, and counts it.
 
@@ -89,22 +105,24 @@ def guarded_step(step: Callable) -> Callable:
         step: as in `Task`.
 
     Returns:
-        A function from (training, batch, seed) to (training, metrics). `training` holds "state",
-        "step", "skipped" and "in_a_row"; the metrics gain the last two. The decision is one for
-        the whole state and for all devices.
+        A function from (training, batch, seed) to (training, metrics), with `training` from
+        `start_training`; the metrics gain "skipped" and "longest". The decision is one for the
+        whole state and for all devices.
     """
 
     def guarded(training: dict[str, Any], batch: Any, seed: jax.Array) -> tuple[dict, dict]:
         key = jax.random.fold_in(jax.random.key(seed), training["step"])
         state, metrics = step(training["state"], batch, key)
         good = jnp.stack([jnp.all(jnp.isfinite(value)) for value in metrics.values()]).all()
+        in_a_row = jnp.where(good, 0, training["in_a_row"] + 1)
         training = {
             "state": jax.tree.map(partial(jnp.where, good), state, training["state"]),
             "step": training["step"] + 1,
             "skipped": training["skipped"] + jnp.where(good, 0, 1),
-            "in_a_row": jnp.where(good, 0, training["in_a_row"] + 1),
+            "in_a_row": in_a_row,
+            "longest": jnp.maximum(training["longest"], in_a_row),
         }
-        counts = {"skipped": training["skipped"], "in_a_row": training["in_a_row"]}
+        counts = {"skipped": training["skipped"], "longest": training["longest"]}
         return training, {**metrics, **counts}
 
     return guarded
@@ -137,7 +155,8 @@ def fit(
         The best state's export and its score.
 
     Raises:
-        Diverged: too many non-finite steps in a row; the last good state is saved.
+        Diverged: too many non-finite steps in a row, or no finite one at all; the last good state
+            is saved, and a run that goes on from it diverges at once.
         NoCheckpoint: the run must be resumed and no checkpoint is usable.
         Stopped: SIGTERM came; the state is saved.
     """
@@ -152,35 +171,36 @@ class _Run:
         self.seed = replicate(mesh, np.uint32(seed))
         self.first_process = jax.process_index() == 0
         workdir.mkdir(parents=True, exist_ok=True)
-        zero = np.int32(0)
-        training = {"state": task.state, "step": zero, "skipped": zero, "in_a_row": zero}
-        training = jax.tree.map(np.asarray, training)
+        training = start_training(task.state)
+        self.progress = Progress(task.title, steps=schedule.steps, shown=self.first_process)
         self.best = {
             "kept": jax.tree.map(np.array, task.keep(task.state)),
             "score": np.float64(math.inf),
             "step": np.int64(0),
         }
-        self.checkpoints = Checkpoints(workdir / "checkpoints", report=self._say)
+        self.checkpoints = Checkpoints(workdir / "checkpoints", report=self.progress.say)
         restored = self.checkpoints.restore({"training": training, "best": self.best})
         self.done, self.fresh = 0, restored is None
         if restored is not None:
             self.done, tree = restored
             training, self.best = tree["training"], tree["best"]
+        self._count(training)
         self.training = replicate(mesh, training)
         self.metrics = Metrics(
             workdir / "metrics.jsonl" if self.first_process else None,
             step=-1 if self.fresh else self.done,
         )
-        self.progress = Progress(
-            task.title, step=self.done, steps=schedule.steps, shown=self.first_process
-        )
-        if 0 < self.done < schedule.steps:
-            self._say(f"{task.title}: goes on from step {self.done} of {schedule.steps}.")
         self.start = time.monotonic()
 
     def train(self) -> Fitted:
         run = jax.jit(guarded_step(self.task.step), donate_argnums=0)
         try:
+            self._raise_if_diverged()
+            if 0 < self.done < self.schedule.steps:
+                self.progress.say(
+                    f"{self.task.title}: goes on from step {self.done} of {self.schedule.steps}."
+                )
+            self.progress.start(self.done)
             with ThreadPoolExecutor(1) as ahead, self.stop.held():
                 if self.fresh:
                     self._evaluate()  # what training starts from may be hard to beat
@@ -197,9 +217,7 @@ class _Run:
             self.progress.close()
             self.checkpoints.close()
         best = self.best
-        return Fitted(
-            best["kept"], float(best["score"]), int(best["step"]), int(self.training["skipped"])
-        )
+        return Fitted(best["kept"], float(best["score"]), int(best["step"]), self.skipped)
 
     def _batch(self, step: int) -> Any:
         return shard(self.mesh, self.task.batch(step))
@@ -214,26 +232,41 @@ class _Run:
         if not (report or evaluate or save or stop):
             return  # reading the metrics would make the host wait for the devices
         values = {name: float(value) for name, value in metrics.items()}
-        in_a_row, skipped = int(values.pop("in_a_row")), int(values.pop("skipped"))
+        self._count(values)
+        del values["longest"]
         if report:
-            self.metrics.write(self.done, {**values, "skipped": skipped}, self._times())
+            self.metrics.write(self.done, {**values, "skipped": self.skipped}, self._times())
         shown = {"nll": values["nll"], "best validation": float(self.best["score"])}
         self.progress.update(self.done, shown)
-        diverged = in_a_row >= schedule.bad_steps
+        diverged = self._divergence() is not None
         if evaluate or diverged:
             self._evaluate()
         if save or diverged or stop:
             self._save()
-        if diverged:
-            raise Diverged(
-                f"{in_a_row} steps in a row gave a loss or gradient that is not finite, the last "
-                f"one at step {self.done}: the model before them is saved; train it with a smaller "
-                "--learning-rate in a new --workdir, or look for broken images in the data."
-            )
+        self._raise_if_diverged()
         if stop and not last:
             self.stop.stop(
                 f"stopped at step {self.done} of {schedule.steps}, which is saved: "
                 "the same command goes on from there."
+            )
+
+    def _count(self, counts: Mapping[str, Any]) -> None:
+        self.skipped, self.longest = int(counts["skipped"]), int(counts["longest"])
+
+    def _divergence(self) -> str | None:
+        """Which steps were too many to go on from or to call the run finished, or None."""
+        if self.longest >= self.schedule.bad_steps:
+            return f"{self.longest} steps in a row"
+        if self.done >= self.schedule.steps and 0 < self.done == self.skipped:
+            return f"all {self.skipped} steps"
+        return None
+
+    def _raise_if_diverged(self) -> None:
+        if which := self._divergence():
+            raise Diverged(
+                f"{which} gave a loss or gradient that is not finite, as was seen at step "
+                f"{self.done}: the last good model is saved; train with a smaller --learning-rate "
+                "in a new --workdir, or look for broken images in the data."
             )
 
     def _evaluate(self) -> None:
@@ -262,7 +295,3 @@ class _Run:
 
     def _times(self) -> dict[str, float]:
         return {"seconds": time.monotonic() - self.start}
-
-    def _say(self, sentence: str) -> None:
-        if self.first_process:
-            Progress("", step=0, steps=0).say(sentence)

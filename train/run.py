@@ -1,11 +1,13 @@
 """What every trainer's program does around the training: exit codes, run folder, signals."""
 
+import errno
 import json
 import os
 import platform
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +29,7 @@ EXIT_CODES: dict[type[BaseException], int] = {
     Stopped: 75,
     KeyboardInterrupt: 130,
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")}
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "grain", "numpy")
 
@@ -53,6 +56,7 @@ def main(
         1 for what nobody foresaw.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    options = None
     try:
         check_platform()
         options, show = parse(kind, arguments, program=f"python -m train.{system}", presets=presets)
@@ -65,9 +69,13 @@ def main(
     except BaseException as error:
         if isinstance(error, SystemExit):  # argparse after --help
             return int(error.code or 0)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            full = f"the disk is full ({error}): make room and give the same command again."
+            error = UsageError(full).with_traceback(error.__traceback__)
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
-        if "--debug" in arguments:
-            traceback.print_exc()
+        # The file of --config may ask for it as well, unless it is the options that are wrong.
+        if options.debug if options is not None else "--debug" in arguments:
+            traceback.print_exception(error)
         elif code == 1:
             reason = " ".join(str(error).split())[:300]
             _say(f"unexpected {type(error).__name__}: {reason}; --debug shows where.")
@@ -101,19 +109,26 @@ def check_workdir(workdir: Path, options: Options) -> None:
         options: of this run.
 
     Raises:
-        UsageError: the folder holds a run with other options, which are listed, or other files.
+        UsageError: the folder holds a run with other options, which are listed, or other files, or
+            it cannot be written.
     """
     path = workdir / "config.json"
-    if not workdir.exists():
-        return
-    if not workdir.is_dir():
-        raise UsageError(f"--workdir {workdir} is a file: choose a folder.")
-    if not path.exists():
-        if any(item.suffix != ".tmp" for item in workdir.iterdir()):
-            raise UsageError(
-                f"--workdir {workdir} holds other files: choose an empty or new folder."
-            )
-        return
+    with _writing(workdir):
+        if workdir.exists() and not workdir.is_dir():
+            raise UsageError(f"--workdir {workdir} is a file: choose a folder.")
+        nearest = next(place for place in (workdir, *workdir.absolute().parents) if place.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is a file")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{nearest} is not yours to write")
+        if not workdir.exists():
+            return
+        if not path.exists():
+            if any(item.suffix != ".tmp" for item in workdir.iterdir()):
+                raise UsageError(
+                    f"--workdir {workdir} holds other files: choose an empty or new folder."
+                )
+            return
     before, now = _read_json(path), json.loads(json.dumps(identity(options)))
     different = [
         f"{name} {before.get(name)} there, {now.get(name)} here"
@@ -132,6 +147,9 @@ def open_workdir(
 ) -> None:
     """Writes config.json and manifest.json of a run.
 
+    A run that goes on keeps the manifest of its first start; what is different this time is added
+    under "resumptions".
+
     Args:
         workdir: checked by `check_workdir`.
         options: of this run.
@@ -140,46 +158,72 @@ def open_workdir(
         facts: more for the manifest.
 
     Raises:
-        UsageError: the run was begun with other data.
+        UsageError: the run was begun with other data, or the folder cannot be written.
     """
-    manifest = workdir / "manifest.json"
-    before = _read_json(manifest).get("data_fingerprint") if manifest.exists() else fingerprint
-    if before != fingerprint:
-        raise UsageError(
-            f"--workdir {workdir} holds a run on other data (fingerprint {before} there, "
-            f"{fingerprint} here): choose another --workdir."
-        )
-    workdir.mkdir(parents=True, exist_ok=True)
+    path, start = workdir / "manifest.json", _start(mesh)
+    with _writing(workdir):
+        if not path.exists():
+            workdir.mkdir(parents=True, exist_ok=True)
+            described = {name: _text(value) for name, value in asdict(options).items()}
+            _write_json(workdir / "config.json", identity(options))
+            _write_json(
+                path,
+                {"options": described, "data_fingerprint": fingerprint, **facts, **start},
+            )
+            return
+        manifest = _read_json(path)
+        if (before := manifest.get("data_fingerprint")) != fingerprint:
+            raise UsageError(
+                f"--workdir {workdir} holds a run on other data (fingerprint {before} there, "
+                f"{fingerprint} here): choose another --workdir."
+            )
+        later = manifest.get("resumptions", [])
+        latest = later[-1] if later else manifest
+        if any(latest.get(name) != value for name, value in start.items()):
+            _write_json(path, {**manifest, "resumptions": [*later, start]})
+
+
+def _start(mesh: "Mesh") -> dict[str, Any]:
+    """What one start of a run is, as JSON: no dates, so that equal starts are equal."""
     devices = list(mesh.devices.flat)
-    _write_json(workdir / "config.json", identity(options))
-    _write_json(
-        manifest,
-        {
-            "command": [Path(sys.executable).name, *sys.orig_argv[1:]],
-            "options": {name: _text(value) for name, value in asdict(options).items()},
-            "data_fingerprint": fingerprint,
-            **facts,
-            "devices": {"kind": devices[0].device_kind, "number": len(devices)},
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "versions": {name: _version(name) for name in ("jaxnoise", *PACKAGES)},
-            "git_commit": _git_commit(),
-        },
-    )
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "-uno")
+    return {
+        "command": [Path(sys.executable).name, *sys.orig_argv[1:]],
+        "devices": {"kind": devices[0].device_kind, "number": len(devices)},
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in ("jaxnoise", *PACKAGES)},
+        "git_commit": commit,
+        "git_dirty": None if changes is None else changes != "",
+    }
 
 
-def _git_commit() -> str | None:
+def _git(*arguments: str) -> str | None:
+    """What git says of the source of this package, or None where it is no checkout."""
     import subprocess
 
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return None
+    # A run only looks at the repository, and must not lock it for whoever works there.
+    command = ["git", "--no-optional-locks", *arguments]
     try:
-        return subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout.strip()
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
+    return done.stdout.strip()
+
+
+@contextmanager
+def _writing(workdir: Path) -> Iterator[None]:
+    """Makes a request for another folder of the errors of the file system."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"--workdir {workdir} cannot be written ({error.strerror or error}): make room or "
+            "choose another."
+        ) from error
 
 
 def _version(package: str) -> str | None:

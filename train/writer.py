@@ -81,25 +81,35 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 class Progress:
     """One line that says how far the training is: a bar on a terminal, else a line now and then.
 
+    Sentences may be said before `start`, which opens the bar.
+
     Args:
         title: what is being trained.
-        step: the step from which the run goes on.
         steps: the last step.
         shown: False keeps silent (all processes but the first).
     """
 
-    def __init__(self, title: str, *, step: int, steps: int, shown: bool = True):
-        self._title, self._steps, self._first = title, steps, step
+    def __init__(self, title: str, *, steps: int, shown: bool = True):
+        self._title, self._steps, self._first = title, steps, 0
         self._start = self._last_line = time.monotonic()
         self._bar = None
         self._shown = shown
-        if shown and sys.stderr.isatty():
+
+    def start(self, step: int) -> None:
+        """Opens the bar and lets the time run from here.
+
+        Args:
+            step: the step from which the run goes on.
+        """
+        self._first = step
+        self._start = self._last_line = time.monotonic()
+        if self._shown and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
-                total=steps,
+                total=self._steps,
                 initial=step,
-                desc=title,
+                desc=self._title,
                 unit="step",
                 dynamic_ncols=True,
                 smoothing=0.1,

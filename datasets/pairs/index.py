@@ -161,13 +161,18 @@ def _parse_row(row: dict, line: int, has_split: bool) -> Pair:
             f"line {line} of index.csv has the split '{values['split']}': use {', '.join(SPLITS)}."
         )
     return Pair(
-        noisy=values["noisy"],
-        clean=values["clean"],
+        noisy=_normalise(values["noisy"]),
+        clean=_normalise(values["clean"]),
         camera=values["camera"] or UNKNOWN_CAMERA,
         iso=_parse_iso(values["iso"], line),
         scene=values["scene"],
         split=values["split"] if has_split else "",
     )
+
+
+def _normalise(name: str) -> str:
+    """One spelling of a path: ./a.png and .//a.png are a.png; ".." stays, to be refused."""
+    return str(PurePosixPath(name))
 
 
 def _parse_iso(text: str, line: int) -> int:
@@ -188,7 +193,8 @@ def assign_splits(pairs: list[Pair]) -> tuple[list[Pair], list[str]]:
         pairs: pairs that all have a split, or none of which has one ("").
 
     Raises:
-        DataError: if a scene is in two splits or too few scenes are left for training or test.
+        DataError: if a scene or a file is in two splits, or too few scenes are left for training
+            or test.
     """
     notes = []
     if pairs[0].split == "":
@@ -205,6 +211,7 @@ def assign_splits(pairs: list[Pair]) -> tuple[list[Pair], list[str]]:
     if not any(pair.split == "validation" for pair in pairs):
         pairs, note = _hold_out_validation(pairs)
         notes.append(note)
+    _check_files(pairs)
     for split in SPLITS:
         if not any(pair.split == split for pair in pairs):
             raise DataError(
@@ -235,6 +242,20 @@ def _check_scenes(pairs: list[Pair]) -> None:
         if not any(pair.split == split for pair in pairs):
             raise DataError(
                 f"index.csv leaves no images for the split {split}: mark some in the split column."
+            )
+
+
+def _check_files(pairs: list[Pair]) -> None:
+    """Refuse a file, noisy or clean, of two splits; within one, a burst may share a clean image."""
+    splits = defaultdict(set)
+    for pair in pairs:
+        for file in (pair.noisy, pair.clean):
+            splits[file].add(pair.split)
+    for file, found in splits.items():
+        if len(found) > 1:
+            raise DataError(
+                f"index.csv has the file {file} in {' and '.join(sorted(found))}: give all rows "
+                "with it one scene and one split."
             )
 
 

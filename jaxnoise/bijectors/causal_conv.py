@@ -10,6 +10,8 @@ from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
 from jaxnoise.causal import predict, solve
 from jaxnoise.errors import UsageError
 
+MIX = "...hwc,...dc->...hwd"
+
 
 class CausalConv(_distrax.Bijector):
     """Subtracts from each pixel a linear function of the pixels above and to the left, in raster
@@ -77,7 +79,7 @@ class CausalConv(_distrax.Bijector):
         scaled = jnp.broadcast_to(x * over_rows(jnp.exp(self._log_scale)), (*batch, *x.shape[-3:]))
         identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=self._mix.dtype), self._mix.shape)
         unmix = solve_triangular(self._mix, identity, lower=True, unit_diagonal=True)
-        residual = jnp.einsum("...hwc,...dc->...hwd", scaled, unmix)
+        residual = jnp.einsum(MIX, scaled, unmix, precision="highest")
         taps = self._taps
         if taps.ndim > 3:
             taps = jnp.broadcast_to(taps, (*batch, *taps.shape[-3:])).reshape(-1, *taps.shape[-3:])
@@ -95,7 +97,7 @@ class CausalConv(_distrax.Bijector):
 
         Source: Papamakarios et al. 2017, Eq. 3.
         """
-        innovation = jnp.einsum("...hwc,...dc->...hwd", y - predict(y, self._taps), self._mix)
+        innovation = jnp.einsum(MIX, y - predict(y, self._taps), self._mix, precision="highest")
         return innovation * over_rows(jnp.exp(-self._log_scale)), self._log_det(y, sign=-1)
 
     def _log_det(self, images: Array, *, sign: int) -> Array:

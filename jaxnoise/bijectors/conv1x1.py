@@ -64,7 +64,8 @@ class Conv1x1(_distrax.Bijector):
 
     def matrix(self) -> Float[Array, "c c"]:
         """The matrix A = P L U that takes noise rows to latent rows, shape (C, C)."""
-        return self._permutation @ self._lower @ self._upper
+        triangles = jnp.matmul(self._lower, self._upper, precision="highest")
+        return jnp.matmul(self._permutation, triangles, precision="highest")
 
     def inverse_matrix(self) -> Float[Array, "c c"]:
         """The inverse of A, shape (C, C), by two triangular solves."""
@@ -83,7 +84,8 @@ class Conv1x1(_distrax.Bijector):
         Source: Noise Flow, Eq. 9.
         """
         log_det = -x.shape[-3] * x.shape[-2] * self._log_det
-        return x @ self.inverse_matrix(), per_image(log_det, x)
+        noise = jnp.matmul(x, self.inverse_matrix(), precision="highest")
+        return noise, per_image(log_det, x)
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
         """Noise to latent.
@@ -97,7 +99,7 @@ class Conv1x1(_distrax.Bijector):
         Source: Noise Flow, Eq. 9.
         """
         log_det = y.shape[-3] * y.shape[-2] * self._log_det
-        return y @ self.matrix(), per_image(log_det, y)
+        return jnp.matmul(y, self.matrix(), precision="highest"), per_image(log_det, y)
 
 
 def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:

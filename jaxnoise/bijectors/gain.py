@@ -150,4 +150,4 @@ PARAMETERISATIONS = {"paper": paper_gain, "reference": reference_gain}
 
 
 def _contract(weights, table):
-    return jnp.tensordot(weights.astype(table.dtype), table, axes=1)
+    return jnp.tensordot(weights.astype(table.dtype), table, axes=1, precision="highest")

@@ -1,6 +1,7 @@
 """Guarded reading of images that strangers made: PNG, TIFF and NPZ."""
 
 import io
+import math
 import struct
 import zipfile
 from collections.abc import Callable
@@ -14,8 +15,11 @@ from jaxnoise.errors import DataError
 MAX_PIXELS = 150_000_000
 MAX_CHANNELS = 16
 MAX_FILE_BYTES = 2 * 2**30
+MAX_IMAGE_BYTES = 2 * 2**30
+"""Of the decoded pixels, in the type that the file stores."""
 
-_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+_DTYPES = tuple(np.dtype(kind) for kind in (np.uint8, np.uint16, np.float32, np.float64))
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3}
 _KEEP = "save it as 8-bit, 16-bit or float32 PNG, TIFF or NPZ"
 
 
@@ -24,7 +28,8 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Shaped[np.ndarray
 
     Args:
         path: the file; its first bytes, not its name, tell the format.
-        max_pixels: images with more pixels are refused before anything is decompressed.
+        max_pixels: images with more pixels, or with more than `MAX_IMAGE_BYTES` of them, are
+            refused before anything is decompressed.
 
     Returns:
         Shape (H, W, C), C = 1 for grey; uint8 (full scale 255), uint16 (65535) or finite float32
@@ -53,7 +58,8 @@ def decode_image(
         data: content of a PNG, TIFF or NPZ file. An NPZ file holds one array, or one under the key
             "image".
         name: what to call the file in errors.
-        max_pixels: images with more pixels are refused before anything is decompressed.
+        max_pixels: images with more pixels, or with more than `MAX_IMAGE_BYTES` of them, are
+            refused before anything is decompressed.
 
     Returns:
         Shape (H, W, C); uint8, uint16 or finite float32.
@@ -97,12 +103,13 @@ def _decoder(data: bytes) -> Callable[[bytes, str, int], np.ndarray] | None:
 def _decode_png(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     from imagecodecs import png_decode
 
-    length, kind, width, height, _, colour = struct.unpack(">I4sIIBB", data[8:26])
+    length, kind, width, height, bits, colour = struct.unpack(">I4sIIBB", data[8:26])
     if (length, kind) != (13, b"IHDR"):
         raise ValueError("a PNG file starts with its header")
     if colour in (4, 6):
         raise DataError(f"{name} has an alpha channel: save it without transparency.")
-    _check_shape((height, width), name, max_pixels)
+    dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
+    _check_size((height, width, _PNG_CHANNELS[colour]), dtype, name, max_pixels)
     image = png_decode(data)
     if image.shape not in ((height, width), (height, width, 3)):
         raise DataError(f"{name} has an alpha channel: save it without transparency.")
@@ -121,7 +128,9 @@ def _decode_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray:
             raise DataError(f"{name} is not one flat image: {_KEEP}.")
         _check_dtype(dtype, name)
         shape = page.shape if axes != "SYX" else (*page.shape[1:], page.shape[0])
-        _check_shape(shape, name, max_pixels)
+        _check_size(shape, dtype, name, max_pixels)
+        if page.is_tiled:  # whole tiles are decoded, however little of them the image fills
+            _check_size((page.tilelength, page.tilewidth, *shape[2:]), dtype, name, max_pixels)
         if page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.CFA):
             raise DataError(f"{name} is neither grey nor RGB: {_KEEP}.")
         if any(sample in (1, 2) for sample in page.extrasamples):
@@ -156,8 +165,8 @@ def _decode_npz(data: bytes, name: str, max_pixels: int) -> np.ndarray:
             )
             shape, fortran_order, dtype = read_header(file)
             _check_dtype(dtype, name)
-            _check_shape(shape, name, max_pixels)
-            size = int(np.prod(shape)) * dtype.itemsize
+            _check_size(shape, dtype, name, max_pixels)
+            size = math.prod(shape) * dtype.itemsize
             if member.file_size != file.tell() + size:
                 raise ValueError("the declared size is not that of the array")
             content = file.read(size)
@@ -168,13 +177,13 @@ def _decode_npz(data: bytes, name: str, max_pixels: int) -> np.ndarray:
 
 
 def _check_dtype(dtype: np.dtype, name: str) -> None:
-    native = dtype.newbyteorder("=")
-    if native not in _DTYPES and native.kind != "f":
+    if dtype.newbyteorder("=") not in _DTYPES:
         raise DataError(f"{name} holds {dtype} values: {_KEEP}.")
 
 
-def _check_shape(shape: tuple[int, ...], name: str, max_pixels: int) -> None:
-    if len(shape) not in (2, 3) or 0 in shape:
+def _check_size(shape: tuple[int, ...], dtype: np.dtype, name: str, max_pixels: int) -> None:
+    """Refuse what a file declares to be no image or too large a one, before it is decoded."""
+    if len(shape) not in (2, 3) or min(shape) < 1:
         raise DataError(
             f"{name} has shape {shape}: an image is (height, width) or (height, width, channels)."
         )
@@ -186,4 +195,10 @@ def _check_shape(shape: tuple[int, ...], name: str, max_pixels: int) -> None:
     if len(shape) == 3 and shape[2] > MAX_CHANNELS:
         raise DataError(
             f"{name} has {shape[2]} channels, more than {MAX_CHANNELS}: store channels last."
+        )
+    size = math.prod(shape) * dtype.itemsize
+    if size > MAX_IMAGE_BYTES:
+        raise DataError(
+            f"{name} holds {size:,} bytes of pixels, more than {MAX_IMAGE_BYTES:,}: cut the image "
+            "into parts."
         )

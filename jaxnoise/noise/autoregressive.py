@@ -18,6 +18,8 @@ from jaxnoise.causal import SHRINKAGE, fit_taps, gram, predict, solve
 from jaxnoise.conditions import check_conditions, nearest_rows, table_rows
 from jaxnoise.curve import Curve, curve_table, evaluate, intensity_moments
 
+MIX = "nhwc,ndc->nhwd"
+
 
 @dataclass(frozen=True)
 class Config:
@@ -61,12 +63,15 @@ def fit(
 
     Source: textbook two-dimensional linear prediction (Jain 1989, Chapter 6).
     """
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
     moments = intensity_moments(noise, clean, key, keys=cameras * isos)
     table = curve_table(moments, cameras=cameras, isos=config.isos, knots=config.knots)
     variables = {name: jnp.asarray(value, noise.dtype) for name, value in table.items()}
-    residual, _ = _normalise(variables, config, noise, clean, camera, iso)
+    residual, _ = jax.jit(_normalise, static_argnums=1)(
+        variables, config, noise, clean, camera, iso
+    )
     sums, pixels = gram(residual, key, radius=config.radius, keys=cameras * isos)
     taps, covariance = fit_taps(
         np.asarray(sums), np.asarray(pixels), channels=config.channels, shrinkage=SHRINKAGE
@@ -119,7 +124,7 @@ def log_prob(
     taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
     residual, log_std = _normalise(variables, config, noise, clean, camera, iso)
     error = residual - predict(residual, taps)
-    white = jnp.einsum("nhwc,ndc->nhwd", error, jnp.linalg.inv(factor))
+    white = jnp.einsum(MIX, error, jnp.linalg.inv(factor), precision="highest")
     pixels = noise.shape[1] * noise.shape[2]
     log_volume = jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)).sum(-1) * pixels
     energy = 0.5 * (white**2 + jnp.log(2.0 * jnp.pi)).sum((1, 2, 3))
@@ -159,5 +164,5 @@ def sample(
     curve = Curve(*_rows(variables, config, camera, iso, *Curve._fields))
     log_std, mean = evaluate(curve, clean)
     white = temperature * jax.random.normal(key, clean.shape, clean.dtype)
-    residual = solve(jnp.einsum("nhwc,ndc->nhwd", white, factor), taps)
+    residual = solve(jnp.einsum(MIX, white, factor, precision="highest"), taps)
     return mean + residual * jnp.exp(log_std)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-VARIANCE_FLOOR = 1e-14
+from jaxnoise.curve import VARIANCE_FLOOR
 
 
 @dataclass(frozen=True)

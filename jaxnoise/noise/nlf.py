@@ -48,6 +48,7 @@ def fit(
 
     Source: Noise Flow, Eq. 6: variance = beta1 I + beta2, beta1 = shot, beta2 = read.
     """
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
     moments = intensity_moments(noise, clean, key, keys=cameras * isos)

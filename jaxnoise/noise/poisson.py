@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Num
 
-from jaxnoise.conditions import table_rows
+from jaxnoise.conditions import check_conditions, fill_absent, nearest_rows, table_rows
+from jaxnoise.curve import VARIANCE_FLOOR, intensity_moments
 from jaxnoise.noise import nlf
 
-VARIANCE_FLOOR = 1e-14
+MANY = 1e6
+"""Mean count from which a Poisson variable, its skewness below 0.001, is drawn as a normal one."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,15 @@ def fit(
 
     Source: Noise Flow, Eq. 3.
     """
-    variables = nlf.fit(config, noise, clean, camera, iso)
-    level = jnp.maximum(clean.mean(), 1e-6)
-    shot = jnp.exp(variables["log_shot"]) + jnp.exp(variables["log_read"]) / level
-    return {"log_shot": jnp.log(shot)}
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    cameras, isos = len(config.cameras), len(config.isos)
+    key = nearest_rows(camera, iso, isos=config.isos)
+    moments = intensity_moments(noise, clean, key, keys=cameras * isos, bins=1)
+    light, square = moments.intensity.sum((1, 2)), moments.second.sum((1, 2))
+    with np.errstate(invalid="ignore"):
+        photon = np.where(light > 0, square / light, np.nan).reshape(cameras, isos)
+    logs = np.log(np.maximum(photon, VARIANCE_FLOOR))
+    return {"log_shot": jnp.asarray(fill_absent(logs, isos=config.isos, power=1.0), noise.dtype)}
 
 
 def sample(
@@ -69,11 +77,18 @@ def sample(
     Returns:
         Noise, shape (N, H, W, C), same unit; mean 0, variance `a clean`.
 
+    Raises:
+        UsageError: for unknown conditions outside jit; NaN under it.
+
     Source: Noise Flow, Eq. 3, in the form whose mean is 0.
     """
     known = {"cameras": config.cameras, "isos": config.isos}
+    check_conditions(camera, iso, **known)
     photon = jnp.exp(table_rows(camera, iso, variables["log_shot"], **known))
     photon = jnp.maximum(photon, VARIANCE_FLOOR)[:, None, None, None]
     light = jnp.maximum(clean, 0.0)
-    counts = jax.random.poisson(key, light / photon, dtype=jnp.int32)
-    return temperature * (counts * photon - light)
+    count_key, normal_key = jax.random.split(key)
+    mean = light / photon
+    counts = jax.random.poisson(count_key, jnp.minimum(mean, MANY), dtype=jnp.int32)
+    normal = jnp.sqrt(photon * light) * jax.random.normal(normal_key, clean.shape, clean.dtype)
+    return temperature * jnp.where(mean < MANY, counts * photon - light, normal)

@@ -1,5 +1,6 @@
 """Splits that the index does not state: by scene, the same each time, without losing a setting."""
 
+import dataclasses
 from collections.abc import Iterable
 
 import pytest
@@ -79,7 +80,12 @@ def test_images_are_held_out_where_every_scene_is_the_only_one_of_its_setting():
 def test_images_of_one_clean_image_stay_together():
     pairs = [
         Pair(
-            f"{n}_noisy.png", f"{n // 2}_clean.png", "one", 100 * (n // 4 + 1), str(n // 4), "train"
+            f"burst{n}_noisy.png",
+            f"burst{n // 2}_clean.png",
+            "one",
+            100 * (n // 4 + 1),
+            str(n // 4),
+            "train",
         )
         for n in range(16)
     ]
@@ -110,6 +116,50 @@ def test_one_training_scene_without_validation_is_refused():
     rows = [("a", "one", 100, "train"), ("t", "one", 100, "test")]
     with pytest.raises(DataError, match="add scenes"):
         assign_splits(make(rows))
+
+
+def test_a_burst_may_share_its_clean_image():
+    rows = [("a", "one", 1, "train")] * 3
+    rows += [("b", "one", 1, "validation"), ("c", "one", 1, "test")]
+    burst = [dataclasses.replace(pair, clean="0_clean.png") for pair in make(rows)[:3]]
+    pairs = [*burst, *make(rows)[3:]]
+    assert assign_splits(pairs) == (pairs, [])
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [("noisy", "noisy"), ("clean", "clean"), ("noisy", "clean"), ("clean", "noisy")],
+)
+def test_a_file_of_two_splits_is_refused(split: str, own: str, other: str):
+    rows = [("a", "one", 1, "train"), ("b", "one", 1, "validation"), ("c", "one", 1, "test")]
+    pairs = make(rows)
+    shared = getattr(pairs[0], own)
+    pairs = [
+        dataclasses.replace(pair, **{other: shared}) if pair.split == split else pair
+        for pair in pairs
+    ]
+    with pytest.raises(DataError, match=f"the file {shared} in .*train") as caught:
+        assign_splits(pairs)
+    assert split in str(caught.value) and str(caught.value).endswith("one split.")
+
+
+def test_a_file_that_holding_out_would_share_is_refused():
+    pairs = [
+        dataclasses.replace(pair, clean="same.png")
+        for pair in make((f"scene{n}", "one", 100, "") for n in range(9))
+    ]
+    with pytest.raises(DataError, match=r"same\.png in test and train and validation"):
+        assign_splits(pairs)
+
+
+@pytest.mark.parametrize("spelling", ["./{}", ".//{}", "././{}"])
+def test_another_spelling_of_a_path_is_the_same_file(spelling: str, pairs):
+    pairs.rows[5][1] = spelling.format(pairs.rows[0][1])
+    with pytest.raises(DataError, match="the file 0_clean.png in test and train"):
+        read_index(pairs.index())
+    pairs.rows[5][1] = spelling.format("5_clean.png")
+    assert read_index(pairs.index()).pairs[5].clean == "5_clean.png"
 
 
 def test_the_index_may_come_from_a_spreadsheet(pairs):

@@ -215,6 +215,10 @@ MISTAKES = {
     "split unknown": (lambda p: p.rows[1].__setitem__(5, "dev"), "'dev'"),
     "split blank": (lambda p: p.rows[1].__setitem__(5, ""), "split ''"),
     "scene in two splits": (lambda p: p.rows[5].__setitem__(4, "a"), "'a' in test and train"),
+    "file in two splits": (
+        lambda p: p.rows[5].__setitem__(1, "0_clean.png"),
+        "the file 0_clean.png in test and train",
+    ),
     "no test": (lambda p: p.rows.pop(), "split test"),
     "no train": (lambda p: p.rows.__delitem__(slice(0, 4)), "split train"),
     "one scene to train": (lambda p: p.rows.__delitem__(slice(1, 5)), "one scene|validate"),

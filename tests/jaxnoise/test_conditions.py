@@ -68,3 +68,9 @@ def test_absent_rows_come_from_the_same_camera_scaled_by_iso():
     table = np.log(np.asarray([[1.0, np.nan], [np.nan, np.nan]]))
     filled = np.exp(fill_absent(table, isos=(100, 400), power=2.0))
     np.testing.assert_allclose(filled, [[1.0, 16.0], [1.0, 16.0]])
+
+
+def test_what_is_not_stated_is_near_to_nothing():
+    table = np.log(np.asarray([[2.0, np.nan, 3.0], [5.0, np.nan, np.nan], [np.nan, 7.0, np.nan]]))
+    filled = np.exp(fill_absent(table, isos=(0, 100, 200), power=1.0))
+    np.testing.assert_allclose(filled, [[2.0, 1.5, 3.0], [5.0, 5.0, 5.0], [7.0, 7.0, 14.0]])

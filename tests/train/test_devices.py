@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxnoise.errors import UsageError
-from train.devices import cache_folder, check_batch_size, replicate, shard, start_jax
+from train.devices import check_batch_size, replicate, shard, start_jax
 
 pytestmark = pytest.mark.fast
 
@@ -48,6 +48,13 @@ def test_donating_a_replica_leaves_the_source_alone(mesh):
     assert float(source.sum()) == 1000
 
 
-def test_the_cache_follows_the_environment(monkeypatch, tmp_path):
+def test_compiled_programs_lie_in_the_users_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "jaxnoise"
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    before = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        start_jax("cpu")
+        now = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert now == str(tmp_path / "jaxnoise/compiled")

@@ -1,6 +1,7 @@
 """The loop resumes bit for bit, skips what is not finite, and gives the same on any devices."""
 
 import dataclasses
+import io
 import json
 import os
 import random
@@ -114,17 +115,18 @@ def test_steps_that_are_not_finite_change_nothing_and_are_counted(toy, mesh, tmp
 def test_a_skipped_step_leaves_the_whole_state_as_it_was(toy, assert_same_tree):
     import jax
 
-    from train.loop import guarded_step
+    from train.loop import guarded_step, start_training
 
     task = toy.toy_task(steps=20, poison={1})
     step = jax.jit(guarded_step(task.step))
-    zero = np.int32(0)
-    start = {"state": task.state, "step": zero, "skipped": zero, "in_a_row": zero}
-    one, _ = step(start, task.batch(0), np.uint32(0))
+    one, _ = step(start_training(task.state), task.batch(0), np.uint32(0))
     two, metrics = step(one, task.batch(1), np.uint32(0))
     assert np.isnan(metrics["nll"])
     assert_same_tree(one["state"], two["state"])
-    assert [int(two[name]) for name in ("step", "skipped", "in_a_row")] == [2, 1, 1]
+    three, _ = step(two, task.batch(2), np.uint32(0))
+    counts = ("step", "skipped", "in_a_row", "longest")
+    assert [int(two[name]) for name in counts] == [2, 1, 1, 1]
+    assert [int(three[name]) for name in counts] == [3, 1, 0, 1]
 
 
 @pytest.mark.fast
@@ -144,10 +146,65 @@ def test_too_many_bad_steps_end_the_run_with_the_last_good_state(
     assert int(bad["training"]["skipped"]) == 4
 
 
+@pytest.mark.fast
+def test_bad_steps_between_two_reports_end_the_run(toy, mesh, tmp_path):
+    rarely = {"report_every": 10, "evaluate_every": 20, "save_every": 20}
+    with pytest.raises(Diverged, match="4 steps in a row .* step 10"):
+        fit_toy(toy, mesh, tmp_path, poison=set(range(2, 6)), bad_steps=4, **rarely)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("poison", [range(16, 20), range(5, 9)])
+def test_a_diverged_run_stays_diverged(toy, mesh, tmp_path, poison):
+    sentences = []
+    for _ in range(2):
+        with pytest.raises(Diverged, match="4 steps in a row") as raised:
+            fit_toy(toy, mesh, tmp_path, poison=set(poison), bad_steps=4)
+        sentences.append(str(raised.value))
+        rows = (tmp_path / "metrics.jsonl").read_text()
+    assert sentences[0] == sentences[1]
+    assert (tmp_path / "metrics.jsonl").read_text() == rows
+
+
+@pytest.mark.fast
+def test_a_run_without_one_finite_step_has_diverged(toy, mesh, tmp_path):
+    for _ in range(2):
+        with pytest.raises(Diverged, match="all 5 steps .* step 5"):
+            fit_toy(toy, mesh, tmp_path, steps=5, poison=set(range(5)), bad_steps=10)
+
+
+@pytest.mark.fast
+def test_a_terminal_shows_one_bar_and_it_is_closed(toy, mesh, tmp_path, monkeypatch):
+    import tqdm
+
+    with pytest.raises(Stopped):
+        fit_toy(toy, mesh, tmp_path, stop_after=8)
+    (tmp_path / "checkpoints/8/leaves/metadata").write_text("{")
+    bars = []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, *arguments, **settings):
+            super().__init__(*arguments, **settings, file=io.StringIO())
+            self.closes, self.first = 0, self.n
+            bars.append(self)
+
+        def close(self):
+            self.closes += 1
+            super().close()
+
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    fit_toy(toy, mesh, tmp_path)  # says that a checkpoint is damaged, and from where it goes on
+    assert [(bar.first, bar.n) for bar in bars] == [(7, 20)]
+    assert bars[0].closes >= 1
+
+
 def checkpoint_template(toy):
-    state, zero = toy.toy_task(steps=20).state, np.int32(0)
+    from train.loop import start_training
+
+    state = toy.toy_task(steps=20).state
     return {
-        "training": {"state": state, "step": zero, "skipped": zero, "in_a_row": zero},
+        "training": start_training(state),
         "best": {"kept": state["variables"], "score": np.float64(0), "step": np.int64(0)},
     }
 

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from jaxnoise.errors import DataError
 from train import noiseflow
 from train.writer import read_metrics
 
@@ -67,6 +69,8 @@ def test_presets_are_options_of_the_system(preset, capsys):
         (("--dataset", "pairs"), 2, "--source"),
         (("--dataset", "pairs", "--source", "/nonexistent"), 3, "/nonexistent"),
         (("--width", "0"), 2, "--width must be at least 1"),
+        (("--arch", "Q-Ax1", "--patch-size", "9"), 2, "use --patch-size 8 or 10"),
+        (("--compare", "Q-Q-W", "--patch-size", "10"), 2, "use --patch-size 8 or 12"),
     ],
 )
 def test_bad_requests_are_one_sentence_and_write_nothing(
@@ -77,6 +81,35 @@ def test_bad_requests_are_one_sentence_and_write_nothing(
     assert sentence in said[-1]
     assert len([line for line in said if line.startswith("jaxnoise:")]) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("offset", [0.0, 0.1])
+def test_noise_that_is_constant_is_refused_and_nothing_is_written(tmp_path, capsys, offset):
+    generator, folder = np.random.default_rng(0), tmp_path / "pairs"
+    folder.mkdir()
+    lines = ["noisy,clean,camera,iso,scene,split"]
+    for split in ("train", "validation", "test"):
+        clean = generator.random((20, 20, 3), np.float32) * np.float32(0.8)
+        np.savez(folder / f"{split}_clean.npz", image=clean)
+        np.savez(folder / f"{split}_noisy.npz", image=clean + np.float32(offset))
+        lines.append(f"{split}_noisy.npz,{split}_clean.npz,one,100,{split},{split}")
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+    pairs = ("--dataset", "pairs", "--source", str(folder))
+    assert run_small(tmp_path / "records", tmp_path / "run", *pairs) == 3
+    assert "is constant" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_noise_that_is_not_finite_is_refused(value):
+    noisy = np.random.default_rng(0).random((4, 2, 2, 3), np.float32)
+    noisy[3, 1, 1, 2] = value
+    batch = {"clean": np.zeros_like(noisy), "noisy": noisy}
+    data = SimpleNamespace(name="mine", sizes={"train": 4}, batch=lambda *_, **__: batch)
+    with pytest.raises(DataError, match="mine is not finite"):
+        noiseflow.check_noise(noiseflow.Config(), data)
 
 
 @pytest.mark.fast
@@ -108,7 +141,7 @@ def finished(records, tmp_path_factory):
     return workdir
 
 
-def test_a_run_leaves_what_the_design_says(finished):
+def test_a_run_leaves_its_files_and_a_row_for_every_step_and_validation(finished):
     assert {path.name for path in finished.iterdir()} == {
         *("config.json", "manifest.json", "metrics.jsonl", "checkpoints", "model"),
         *("figures", "evaluation.json", "report.html"),
@@ -180,9 +213,13 @@ from train.loop import Schedule, fit
 from datasets.pipeline import open_dataset
 mesh = start_jax("cpu")
 assert mesh.size == int(sys.argv[1])
-config = noiseflow.Config(batch_size=8, steps=20, start_patches=64, normalisation="batch")
+arch = "N-W-Ax1"
+config = noiseflow.Config(
+    arch=arch, batch_size=8, steps=20, start_patches=64, normalisation="batch"
+)
 data = open_dataset("camera_sim/exact", data_dir=Path(sys.argv[2]), patch_size=16)
-task = noiseflow.task(config, data, arch="N-W-Ax1", mesh=mesh)
+task = noiseflow.task(config, data, arch=arch, mesh=mesh)
+assert task.state["variables"]["batch_stats"]
 task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
 plan = Schedule(steps=20, evaluate_every=100, save_every=100)
 fit(task, plan, workdir=Path(sys.argv[3]), seed=0, mesh=mesh)

@@ -1,6 +1,7 @@
 """Every end of a run has its exit code and one sentence."""
 
 import dataclasses
+import errno
 import json
 import os
 import signal
@@ -48,6 +49,22 @@ def test_exit_codes(error, code, capsys):
 def test_tracebacks_with_debug_only(capsys):
     assert ends_with(UsageError("bad"), "--debug") == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_debug_of_a_configuration_file(tmp_path, capsys):
+    (tmp_path / "options.toml").write_text("debug = true\n")
+    config = ("--config", str(tmp_path / "options.toml"))
+    assert ends_with(UsageError("bad"), *config) == 2
+    assert "Traceback" in capsys.readouterr().err
+    assert ends_with(UsageError("bad"), *config, "--no-debug") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_sentence(capsys):
+    assert ends_with(OSError(errno.ENOSPC, "No space left on device", "/run/metrics.jsonl")) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "/run/metrics.jsonl" in said and "make room" in said
 
 
 def test_help_and_print_config_do_not_run(capsys):
@@ -106,6 +123,64 @@ def test_the_manifest_says_what_ran(tmp_path, mesh):
     assert manifest["dataset"] == "d"
     assert manifest["versions"]["jax"]
     assert manifest["devices"]["number"] == mesh.size
+    assert manifest["git_dirty"] in ((None,) if manifest["git_commit"] is None else (True, False))
+    assert "resumptions" not in manifest
+
+
+def test_the_manifest_keeps_the_first_start_and_adds_later_ones(tmp_path, mesh, monkeypatch):
+    def begin(**different):
+        for name, value in different.items():
+            monkeypatch.setattr(run.platform, name, lambda value=value: value)
+        run.open_workdir(tmp_path / "run", Options(), mesh=mesh, fingerprint="f", facts={})
+        return json.loads((tmp_path / "run/manifest.json").read_text())
+
+    first = begin(platform="here")
+    assert begin() == first
+    moved = begin(platform="there")
+    assert moved.pop("resumptions")[0]["platform"] == "there"
+    assert moved == first
+    assert len(begin()["resumptions"]) == 1
+    back = begin(platform="here", python_version="3.99")["resumptions"]
+    assert [(start["platform"], start["python"]) for start in back] == [
+        ("there", first["python"]),
+        ("here", "3.99"),
+    ]
+    assert {"command", "versions", "git_commit", "git_dirty"} <= back[0].keys()
+
+
+@pytest.mark.parametrize("changes", ["", " M train/run.py"])
+def test_the_manifest_says_whether_the_source_was_changed(tmp_path, mesh, monkeypatch, changes):
+    monkeypatch.setattr(run, "_git", lambda command, *_: "c0" if command != "status" else changes)
+    run.open_workdir(tmp_path / "run", Options(), mesh=mesh, fingerprint="f", facts={})
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert (manifest["git_commit"], manifest["git_dirty"]) == ("c0", changes != "")
+
+
+def test_a_workdir_below_a_file_is_refused(tmp_path, mesh):
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file/deep/run"
+    with pytest.raises(UsageError, match="cannot be written .*file is a file"):
+        run.check_workdir(folder, Options())
+    with pytest.raises(UsageError, match="cannot be written"):
+        run.open_workdir(folder, Options(), mesh=mesh, fingerprint="f", facts={})
+
+
+def test_a_workdir_that_is_not_ones_own_is_refused(tmp_path, monkeypatch):
+    # Whoever tests as root may write everywhere.
+    monkeypatch.setattr(run.os, "access", lambda *_: False)
+    for folder in (tmp_path, tmp_path / "new/run"):
+        with pytest.raises(UsageError, match=f"{tmp_path} is not yours to write"):
+            run.check_workdir(folder, Options())
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_workdir_that_cannot_be_written_is_refused(tmp_path, mesh, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(run.os, "replace", refuse)
+    with pytest.raises(UsageError, match=f"cannot be written .{os.strerror(number)}"):
+        run.open_workdir(tmp_path / "run", Options(), mesh=mesh, fingerprint="f", facts={})
 
 
 def test_foreign_folders_are_left_alone(tmp_path):

@@ -52,7 +52,8 @@ def test_no_path_writes_nothing(tmp_path):
 
 
 def test_progress_off_a_terminal_is_a_line_at_the_end(capsys):
-    progress = Progress("toy", step=0, steps=3)
+    progress = Progress("toy", steps=3)
+    progress.start(0)
     for step in (1, 2, 3):
         progress.update(step, {"nll": -1.5})
     progress.close()
@@ -63,7 +64,8 @@ def test_progress_off_a_terminal_is_a_line_at_the_end(capsys):
 
 
 def test_hidden_progress_is_silent(capsys):
-    progress = Progress("toy", step=0, steps=1, shown=False)
+    progress = Progress("toy", steps=1, shown=False)
+    progress.start(0)
     progress.update(1, {"nll": 0.0})
     progress.say("something")
     assert capsys.readouterr().err == ""

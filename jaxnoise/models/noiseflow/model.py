@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
 from jaxnoise.bijectors import StudentT, _distrax
+from jaxnoise.bijectors._shapes import over_pixels
 from jaxnoise.bijectors.chain import SHARED, Layer, build_layer, is_table, parse
 from jaxnoise.bijectors.coupling import AffineCoupling, Conditioner, kept_channels
 from jaxnoise.bijectors.squeeze import Squeeze
-from jaxnoise.conditions import check_conditions
+from jaxnoise.conditions import camera_weights, check_conditions, iso_weights
 from jaxnoise.models.noiseflow.config import Config
 from jaxnoise.nets.coupling_conditioner import CouplingConditioner
 
@@ -68,13 +69,14 @@ def layer_builder(variables: Variables, config: Config, clean, camera, iso):
     return build
 
 
-def base_distribution(variables: Variables, config: Config, shape: tuple[int, ...], dtype):
-    """The distribution of the latent, batch shape (N,), events of the remaining shape."""
+def base_distribution(variables: Variables, config: Config, shape: tuple[int, ...], camera, iso):
+    """The latent's distribution, batch shape (N,); NaN parameters where conditions are unknown."""
+    known = camera_weights(camera, config.cameras).sum(-1) * iso_weights(iso, config.isos).sum(-1)
+    zero = jnp.broadcast_to(over_pixels(jnp.where(jnp.isnan(known), jnp.nan, 0.0)), shape)
     if config.base == "student_t":
-        log_excess = variables["params"][BASE]["log_excess"]
-        element = StudentT(jnp.broadcast_to(log_excess, shape).astype(dtype))
+        element = StudentT(variables["params"][BASE]["log_excess"] + zero)
     else:
-        element = _distrax.Normal(jnp.zeros(shape, dtype), jnp.ones(shape, dtype))
+        element = _distrax.Normal(zero, jnp.ones_like(zero))
     return _distrax.Independent(element, len(shape) - 1)
 
 
@@ -113,7 +115,7 @@ def distribution(
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     build = layer_builder(variables, config, clean, camera, iso)
     chain = _distrax.Chain([build(layer) for layer in parse(config.arch, config.channels)])
-    base = base_distribution(variables, config, latent_shape(config, clean.shape), clean.dtype)
+    base = base_distribution(variables, config, latent_shape(config, clean.shape), camera, iso)
     return _distrax.Transformed(base, chain)
 
 
@@ -228,7 +230,7 @@ def nll_and_update(
             bijector = build(layer)
         latent, change = bijector.inverse_and_log_det(latent)
         log_det = log_det + change
-    base = base_distribution(variables, config, latent.shape, latent.dtype)
+    base = base_distribution(variables, config, latent.shape, camera, iso)
     nll = -(jnp.asarray(base.log_prob(latent)) + log_det)
     return nll, {**variables, "batch_stats": statistics}
 

@@ -6,6 +6,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxnoise.bijectors.gain import PARAMETERISATIONS
+from jaxnoise.bijectors.signal_dependent import VARIANCE_FLOOR as SIGNAL_FLOOR
 from jaxnoise.curve import VARIANCE_FLOOR, IntensityMoments
 from jaxnoise.models.noiseflow.config import Config
 
@@ -32,10 +33,10 @@ def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments)
 
     Source: Noise Flow, Eqs. 12 to 16, for the variance model; the scoring is textbook.
     """
-    count = np.asarray(moments.count).astype(np.float64).sum(1)
+    count = moments.count.sum(1)
     filled = np.maximum(count, 1.0)
-    intensity = np.asarray(moments.intensity).astype(np.float64).sum(1) / filled
-    square = np.asarray(moments.second).astype(np.float64).sum(1) / filled
+    intensity = moments.intensity.sum(1) / filled
+    square = moments.second.sum(1) / filled
     key = np.arange(len(count))
     camera, iso = key // len(config.isos), np.asarray(config.isos)[key % len(config.isos)]
     weight = 0.5 * count / max(count.sum(), 1.0)
@@ -55,7 +56,7 @@ def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments)
         if "b1" in shared:
             slope = jnp.exp(layers.log_beta1 - layers.log_signal_gain)
             variance = column(slope) * level + column(jnp.exp(layers.log_beta2))
-            log_signal = jnp.log(variance + VARIANCE_FLOOR)
+            log_signal = jnp.log(jnp.maximum(variance, SIGNAL_FLOOR))
         return log_signal + 2.0 * column(layers.log_gain)
 
     value = jax.jit(log_variance)
@@ -92,4 +93,26 @@ def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments)
             break
         else:
             damping *= 4.0
-    return unravel(jnp.asarray(theta, start.dtype))
+    fitted = unravel(jnp.asarray(theta, start.dtype))
+    seen = count.sum(1).reshape(len(config.cameras), len(config.isos)) > 0
+    return _complete(fitted, config, seen)
+
+
+def _complete(fitted: dict, config: Config, seen: np.ndarray) -> dict:
+    """Parameters of ISO numbers and cameras without data from those with data.
+
+    An ISO's parameter, its gain but for the factor ISO, is interpolated in log ISO; a camera takes
+    the mean camera's.
+    """
+    isos, cameras = seen.any(0), seen.any(1)
+    log_isos = np.log(np.maximum(np.asarray(config.isos, float), 1.0))
+    complete = dict(fitted)
+    if "v" in fitted:
+        v = np.asarray(fitted["v"])
+        complete["v"] = jnp.asarray(np.interp(log_isos, log_isos[isos], v[isos]), v.dtype)
+    for name in ("log_psi", "camera"):
+        if name in fitted:
+            rows = np.asarray(fitted[name])
+            mean = rows[..., cameras].mean(-1, keepdims=True)
+            complete[name] = jnp.asarray(np.where(cameras, rows, mean))
+    return complete

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 
 from jaxnoise.errors import DataError
+from jaxnoise.io import images
 from jaxnoise.io.images import read_image
 
 pytestmark = pytest.mark.fast
@@ -104,19 +105,34 @@ def flipped(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
 
 
-def hostile_npz(kind: str) -> bytes:
-    """NPZ whose array is a pickle, or whose header declares another size than it holds."""
-    buffer = io.BytesIO()
-    if kind == "pickle":
-        np.savez(buffer, image=np.array([{"a": 1}], dtype=object))
-        return buffer.getvalue()
+def declared_npz(dtype: str, *shape: int) -> bytes:
+    """NPZ whose header declares an array and which holds 10 bytes of it."""
     array = io.BytesIO()
     np.lib.format.write_array_header_1_0(
-        array, {"descr": "|u1", "fortran_order": False, "shape": (1000, 1000)}
+        array, {"descr": dtype, "fortran_order": False, "shape": shape}
     )
+    buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("image.npy", array.getvalue() + b"\0" * 10)
     return buffer.getvalue()
+
+
+def pickled_npz() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, image=np.array([{"a": 1}], dtype=object))
+    return buffer.getvalue()
+
+
+def huge_tiles() -> bytes:
+    """TIFF of 20x20 pixels that declares one tile of 16384x16384, in a kilobyte."""
+    content = tiff(np.zeros((20, 20), np.uint8), photometric="minisblack", tile=(32, 32))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = file.pages[0]
+        assert isinstance(page, tifffile.TiffPage)
+        places = [page.tags[name].valueoffset for name in ("TileWidth", "TileLength")]
+    for place in places:
+        content = content[:place] + struct.pack("<H", 16384) + content[place + 2 :]
+    return content
 
 
 WITH_NAN = np.where(np.arange(120).reshape(6, 5, 4) == 50, np.nan, FLOATS)
@@ -147,8 +163,8 @@ BAD = {
     "tiff nan": (tiff(WITH_NAN, photometric="minisblack", planarconfig="contig"), "NaN"),
     "npz cut": (NOISE_NPZ[: len(NOISE_NPZ) // 2], "decoded"),
     "npz flipped bit": (flipped(NOISE_NPZ, len(NOISE_NPZ) // 2), "decoded"),
-    "npz pickle": (hostile_npz("pickle"), "object"),
-    "npz wrong size": (hostile_npz("size"), "decoded"),
+    "npz pickle": (pickled_npz(), "object"),
+    "npz wrong size": (declared_npz("|u1", 1000, 1000), "decoded"),
     "npz two arrays": (npz(a=FLOATS, b=FLOATS), "2 arrays"),
     "npz no array": (npz(), "decoded|neither|0 arrays"),
     "npz nan": (npz(image=WITH_NAN), "NaN"),
@@ -160,6 +176,13 @@ BAD = {
     "npz of four axes": (npz(image=np.zeros((2, 2, 2, 2), np.uint8)), "shape"),
     "npz many channels": (npz(image=np.zeros((2, 2, 200), np.uint8)), "channels"),
     "npz bomb": (npz(image=np.zeros((20_000, 20_000), np.uint8)), "pixels"),
+    # 12e9 bytes of 150e6 pixels in 10 channels: each alone is within its limit.
+    "npz of too many bytes": (declared_npz("<f8", 15_000, 10_000, 10), "12,000,000,000 bytes"),
+    "npz negative": (declared_npz("|u1", -1000, -1000), "shape"),
+    "npz half floats": (npz(image=np.zeros((4, 4), np.float16)), "float16"),
+    "npz long floats": (npz(image=np.zeros((4, 4), np.longdouble)), "float128|longdouble"),
+    "tiff half floats": (tiff(np.zeros((4, 4), np.float16), photometric="minisblack"), "float16"),
+    "tiff huge tiles": (huge_tiles(), "16384x16384 pixels"),
     "npz of no size": (npz(image=np.zeros((0, 4), np.uint8)), "shape"),
 }
 
@@ -179,6 +202,20 @@ def test_the_pixel_limit_is_for_every_format(name: str, tmp_path: Path):
     read_image(path, max_pixels=30)
     with pytest.raises(DataError, match="more than 29"):
         read_image(path, max_pixels=29)
+
+
+@pytest.mark.parametrize(
+    "name", ["png 8 bit", "png 16 bit", "png grey", "tiff 16 bit", "tiff lzw", "npz double"]
+)
+def test_the_limit_of_bytes_is_for_every_format(name: str, tmp_path: Path, monkeypatch):
+    content, expected = READABLE[name]
+    size = expected.nbytes * (2 if name == "npz double" else 1)
+    path = write(tmp_path, content)
+    monkeypatch.setattr(images, "MAX_IMAGE_BYTES", size)
+    read_image(path)
+    monkeypatch.setattr(images, "MAX_IMAGE_BYTES", size - 1)
+    with pytest.raises(DataError, match=f"{size} bytes of pixels, more than {size - 1}:"):
+        read_image(path)
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path):

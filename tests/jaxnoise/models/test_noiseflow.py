@@ -169,7 +169,7 @@ def test_permuting_images_with_their_conditions_permutes_likelihoods():
     np.testing.assert_allclose(got, log_prob(variables, options, *batch)[order], rtol=1e-6)
 
 
-def test_unknown_conditions_raise_outside_jit_and_are_nan_under_it():
+def test_unknown_conditions_raise_outside_jit():
     options = config()
     variables = noiseflow.init(jax.random.key(0), options)
     noise, clean, camera, iso = conditions()
@@ -177,11 +177,22 @@ def test_unknown_conditions_raise_outside_jit_and_are_nan_under_it():
         noiseflow.log_prob(variables, options, noise, clean, camera + 5, iso)
     with pytest.raises(UsageError, match="ISO 40 is unknown"):
         noiseflow.sample(jax.random.key(0), variables, options, clean, camera, iso * 0 + 40)
-    density = jax.jit(
-        lambda camera: noiseflow.log_prob(variables, options, noise, clean, camera, iso)
+
+
+@pytest.mark.parametrize("arch", ["S-Ax1-G-Ax1-CAM", "S-G", "W-K1"])
+def test_unknown_conditions_are_nan_under_jit_whatever_the_layers(arch):
+    options = config(arch)
+    variables = random_variables(options)
+    noise, clean, _, _ = conditions(3)
+    camera, iso = jnp.asarray([0, 7, 1]), jnp.asarray([100, 100, 50])
+    density = log_prob(variables, options, noise, clean, camera, iso)
+    sample = jax.jit(noiseflow.sample, static_argnums=2)
+    drawn = sample(jax.random.key(0), variables, options, clean, camera, iso)
+    nll, _ = jax.jit(noiseflow.nll_and_update, static_argnums=1)(
+        variables, options, noise, clean, camera, iso
     )
-    value = density(jnp.asarray([0, 7, 1]))
-    assert np.isnan(value[1]) and np.isfinite(value[np.asarray([0, 2])]).all()
+    for values in (density, drawn.sum((1, 2, 3)), nll):
+        np.testing.assert_array_equal(np.isnan(values), [False, True, True])
 
 
 @pytest.mark.parametrize(
@@ -227,6 +238,26 @@ def test_initialisation_fits_the_reference_form_too():
     white = 0.5 * float(jnp.log(2 * jnp.pi * jnp.e * batch.noise.var()))
     assert nll(fitted) < nll(fresh) - 0.5
     assert nll(fitted) < white - 0.1
+
+
+@pytest.mark.parametrize("parameterisation", ["paper", "reference"])
+def test_an_iso_without_data_lies_between_its_neighbours(parameterisation):
+    batch, _ = correlated_batch(32)
+    options = noiseflow.Config(
+        arch="S-G-CAM",
+        parameterisation=parameterisation,
+        cameras=("alder", "birch", "cedar"),
+        isos=(100, 200, 400),
+    )
+    fresh = noiseflow.init(jax.random.key(0), options)
+    variables = noiseflow.init_from_data(fresh, options, batch)
+    clean = jnp.full((6, 32, 32, 4), 0.3)
+    camera, iso = jnp.asarray([0, 0, 0, 0, 1, 2]), jnp.asarray([100, 200, 400, 100, 100, 100])
+    noise = noiseflow.sample(jax.random.key(1), variables, options, clean, camera, iso)
+    std = np.asarray(noise).std((1, 2, 3))
+    assert std[0] < std[1] < std[2]
+    # The third camera has no data and takes the mean of the others.
+    assert min(std[3:5]) < std[5] < max(std[3:5])
 
 
 def test_constant_noise_is_refused():

@@ -41,10 +41,15 @@ def test_awgn_is_one_gaussian():
 def test_nlf_finds_shot_and_read_of_each_camera_and_iso():
     arguments = data()
     variables, config = fitted(nlf, arguments)
-    # A quarter of the images each; five standard errors of a regression, generously.
-    bound = 10 * np.sqrt(2 / (arguments[0].size / 4))
-    np.testing.assert_allclose(jnp.exp(variables["log_shot"]), SHOT, rtol=bound)
-    np.testing.assert_allclose(jnp.exp(variables["log_read"]), READ, rtol=20 * bound)
+    for m, k in np.ndindex(2, 2):
+        here = np.asarray((arguments[2] == m) & (arguments[3] == ISOS[k]))
+        intensity = np.asarray(arguments[1])[here].ravel().astype(float)
+        # Fisher information of (shot, read) from Gaussian noise: five standard errors.
+        slopes = np.stack([intensity, np.ones_like(intensity)])
+        spread = SHOT[m, k] * intensity + READ[m, k]
+        errors = 5 * np.sqrt(np.diag(np.linalg.inv((slopes / (2 * spread**2)) @ slopes.T)))
+        found = [np.exp(float(variables[name][m, k])) for name in ("log_shot", "log_read")]
+        assert abs(found[0] - SHOT[m, k]) < errors[0] and abs(found[1] - READ[m, k]) < errors[1]
     expected = nlf.variance(variables, config, *arguments[1:])
     density = scipy.stats.norm(0, np.sqrt(expected)).logpdf(arguments[0]).sum((1, 2, 3))
     np.testing.assert_allclose(nlf.log_prob(variables, config, *arguments), density, rtol=1e-4)
@@ -88,7 +93,7 @@ def test_autoregressive_is_no_worse_than_nlf_on_white_noise():
 
 def test_unknown_conditions_are_refused():
     arguments = data(8, 8)
-    for module in (nlf, autoregressive, poisson_gaussian):
+    for module in (nlf, autoregressive, poisson, poisson_gaussian):
         variables, config = fitted(module, arguments)
         with pytest.raises(UsageError, match="alder, birch"):
             module.sample(
@@ -122,3 +127,27 @@ def test_poisson_counts_photons():
     np.testing.assert_allclose(
         observed, scipy.stats.poisson(2).pmf(np.arange(6)), atol=5 * np.sqrt(0.25 / counts.size)
     )
+
+
+def test_poisson_variance_is_that_of_each_condition():
+    # Dark images at high ISO and bright ones at low ISO: one mean intensity for all would be wrong.
+    clean = jnp.concatenate([jnp.full((8, 16, 16, 2), 0.8), jnp.full((8, 16, 16, 2), 0.02)])
+    iso = jnp.repeat(jnp.asarray([100, 400]), 8)
+    spread = jnp.repeat(jnp.asarray([1e-3, 4e-3]), 8)[:, None, None, None]
+    noise = jnp.sqrt(spread * clean) * jax.random.normal(jax.random.key(0), clean.shape)
+    config = poisson.Config(channels=2, cameras=("alder",), isos=ISOS)
+    camera = jnp.zeros(16, jnp.int32)
+    photon = jnp.exp(poisson.fit(config, noise, clean, camera, iso)["log_shot"])
+    # Five standard errors of a variance from 4096 values.
+    np.testing.assert_allclose(photon, [[1e-3, 4e-3]], rtol=5 * np.sqrt(2 / 4096))
+
+
+def test_next_to_no_shot_noise_is_next_to_no_noise():
+    clean = jnp.full((1, 64, 64, 2), 0.5)
+    config = poisson.Config(channels=2)
+    variables = {"log_shot": jnp.log(jnp.full((1, 1), 1e-14))}
+    noise = poisson.sample(
+        jax.random.key(0), variables, config, clean, jnp.zeros(1, jnp.int32), jnp.zeros(1)
+    )
+    # The standard deviation is sqrt(1e-14 / 2); five standard errors of it from 8192 values.
+    np.testing.assert_allclose(noise.std(), np.sqrt(0.5e-14), rtol=5 / np.sqrt(2 * 8192))
