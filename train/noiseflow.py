@@ -6,10 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from jaxnoise.errors import DataError, UsageError
-from train import run
+from train import run, start
 from train.options import Options, option
 from train.signals import StopSignals
 
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
 
 SYSTEM = "noiseflow"
 NONE = "none"
-ROUNDING = 2.0**-20
-"""Noise that varies less is constant: its differences are those of float32 at full scale 1."""
 MODEL_OPTIONS = ("parameterisation", "width", "normalisation", "base", "knots", "taps")
 
 
@@ -93,67 +88,6 @@ def model_config(config: Config, data: Any, *, arch: str) -> Any:
     )
 
 
-def check_patch_size(data: Any, *, arch: str) -> None:
-    """Raises when an architecture squeezes patches whose sides it cannot halve as often.
-
-    Args:
-        data: a data set of `datasets.pipeline`.
-        arch: the architecture.
-
-    Raises:
-        UsageError: names the nearest patch sizes that work.
-    """
-    from jaxnoise.bijectors.chain import parse
-
-    kinds = [layer.kind for layer in parse(arch, channels=data.channels)]
-    factor, size = 2 ** kinds.count("squeeze"), data.patch_size
-    if size % factor:
-        below = size // factor * factor
-        nearest = [str(good) for good in (below, below + factor) if good]
-        raise UsageError(
-            f"the architecture {arch} squeezes patches whose sides divide by {factor}, and these "
-            f"have {size} pixels: use --patch-size {' or '.join(nearest)}."
-        )
-
-
-def check_noise(config: Config, data: Any) -> None:
-    """Raises when the training patches that the models start from have no noise to learn.
-
-    Args:
-        config: the run's options.
-        data: a data set of `datasets.pipeline`.
-
-    Raises:
-        DataError: their noise is constant in a channel or not finite.
-    """
-    batch = start_batch(config, data)
-    noise = batch["noisy"] - batch["clean"]
-    if not np.isfinite(noise).all():
-        raise DataError(
-            f"the noise of {data.name} is not finite in some training patches: look for broken "
-            "images in the data."
-        )
-    if (np.ptp(noise, axis=(0, 1, 2)) < ROUNDING).any():
-        raise DataError(
-            f"the noise of {data.name} is constant in the training patches: give noisy and clean "
-            "images that differ."
-        )
-
-
-def start_batch(config: Config, data: Any) -> dict[str, Any]:
-    """The training patches that a model is initialised on.
-
-    Args:
-        config: the run's options.
-        data: a data set of `datasets.pipeline`.
-
-    Returns:
-        A batch of the data set, the same for the same seed.
-    """
-    size = min(config.start_patches, data.sizes["train"])
-    return data.batch("train", seed=config.seed, step=0, batch_size=size)
-
-
 def init(config: Config, data: Any, *, arch: str) -> dict[str, Any]:
     """Variables that already fit the data's moments: a pure function of the seed.
 
@@ -171,7 +105,8 @@ def init(config: Config, data: Any, *, arch: str) -> dict[str, Any]:
     from train.likelihood import to_noise_batch
 
     model, settings = models.get(SYSTEM), model_config(config, data, arch=arch)
-    batch = to_noise_batch(start_batch(config, data))
+    first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
+    batch = to_noise_batch(first)
     variables = model.init(jax.random.key(config.seed), settings)
     return model.init_from_data(variables, settings, batch)
 
@@ -337,8 +272,9 @@ def program(config: Config, stop: StopSignals) -> None:
     )
     for arch in archs:
         model_config(config, data, arch=arch)  # refuses what cannot be built before writing
-        check_patch_size(data, arch=arch)
-    check_noise(config, data)
+        start.check_patch_size(data, arch=arch)
+    first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
+    start.check_noise(first, name=data.name)
     if jax.process_index() == 0:
         run.open_workdir(
             workdir, config, mesh=mesh, fingerprint=data.fingerprint, facts={"dataset": data.name}

@@ -149,8 +149,3 @@ def build_layer(
 def is_table(causal_parameters: dict) -> bool:
     """Whether a causal convolution's parameters are a table over cameras and ISO numbers."""
     return causal_parameters["log_scale"].ndim == 3
-
-
-def describe_tokens() -> str:
-    """The tokens of an architecture string and their meaning, one per line, for `--help`."""
-    return "\n".join(f"{token:4s} {meaning}" for token, meaning in TOKENS.items())

@@ -6,13 +6,12 @@ import shutil
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from jaxnoise.errors import DataError
-from train import noiseflow
+from train import noiseflow, start
 from train.writer import read_metrics
 
 SMALL = (
@@ -106,10 +105,8 @@ def test_noise_that_is_constant_is_refused_and_nothing_is_written(tmp_path, caps
 def test_noise_that_is_not_finite_is_refused(value):
     noisy = np.random.default_rng(0).random((4, 2, 2, 3), np.float32)
     noisy[3, 1, 1, 2] = value
-    batch = {"clean": np.zeros_like(noisy), "noisy": noisy}
-    data = SimpleNamespace(name="mine", sizes={"train": 4}, batch=lambda *_, **__: batch)
     with pytest.raises(DataError, match="mine is not finite"):
-        noiseflow.check_noise(noiseflow.Config(), data)
+        start.check_noise({"clean": np.zeros_like(noisy), "noisy": noisy}, name="mine")
 
 
 @pytest.mark.fast
@@ -207,7 +204,7 @@ def test_the_compared_architecture_is_trained_beside(records, tmp_path):
 DEVICES_SCRIPT = """
 import dataclasses, sys
 from pathlib import Path
-from train import noiseflow
+from train import noiseflow, start
 from train.devices import start_jax
 from train.loop import Schedule, fit
 from datasets.pipeline import open_dataset
