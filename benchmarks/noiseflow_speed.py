@@ -101,7 +101,7 @@ def run_worker(options: argparse.Namespace, worker: str, threads: int) -> dict:
 
 def work(options: argparse.Namespace) -> dict:
     """Measure one framework, or compare the numbers of both, in this process."""
-    from train.devices import keep_freed_memory
+    from jaxnoise.process import keep_freed_memory
 
     # Before a thread pool is made: XLA and PyTorch size theirs by what they find now.
     (threads,) = options.threads

@@ -11,12 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from datasets.records import Records, cache_folder, open_records, prepare, quiet
+from datasets.records import Records, open_records, prepare, quiet
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import SIMULATIONS, generator
+from jaxnoise.process import cache_folder
 
 SPLITS = ("train", "validation", "test")
-NAMES = (*(f"camera_sim/{name}" for name in SIMULATIONS), "pairs")
+SIMULATED = tuple(f"camera_sim/{name}" for name in SIMULATIONS)
+SOURCES = {
+    "pairs": "your images",
+    "sidd_raw": "SIDD-Medium Raw",
+    "sidd_raw/published": "SIDD-Medium Raw",
+    "sidd_val": "SIDD's validation blocks",
+    "sidd_val/all": "SIDD's validation blocks",
+}
+"""What the folder given with --source holds, for the data sets that read one."""
+NAMES = (*SIMULATED, *SOURCES)
+OPTIONAL = ("noisy2", "truth", "noise_profile", "image")
 
 Batch = dict[str, np.ndarray]
 
@@ -35,7 +46,8 @@ class NoiseData:
         channels: channels of a patch.
         patch_size: side of a patch in pixels (packed pixels for raw).
         notes: sentences for a report: unit, dequantisation, how splits were made.
-        sizes: number of patches of each split: train, validation and test.
+        sizes: number of patches of each split: train, validation and test; 0 where a data set for
+            evaluation only has none.
         has_truth: whether batches carry the true negative log-likelihood.
     """
 
@@ -62,7 +74,9 @@ class NoiseData:
 
         Returns:
             clean, noisy and, with a second draw, noisy2: (N, P, P, C) float32, full scale 1; camera
-            (N,) int32; iso (N,) float32; truth (N,) float32, nats per patch, where `has_truth`.
+            (N,) int32; iso (N,) float32; truth (N,) float32, nats per patch, where `has_truth`;
+            for SIDD noise_profile (N, 2) float32, the shot and read noise that the camera states,
+            or image (N,) int32, the number of the validation image.
         """
         records = self._split(split)
         _check_sizes(batch_size=batch_size, seed=seed, step=step)
@@ -94,7 +108,8 @@ class NoiseData:
 
     def _split(self, split: str) -> Records:
         if split not in self._records:
-            raise UsageError(f"there is no split '{split}': choose one of {', '.join(SPLITS)}.")
+            choice = ", ".join(name for name in SPLITS if name in self._records)
+            raise UsageError(f"{self.name} has no split '{split}': choose one of {choice}.")
         return self._records[split]
 
 
@@ -109,9 +124,11 @@ def open_dataset(
     """Dataset of a name, whose records are built first where they are absent.
 
     Args:
-        name: camera_sim/exact, camera_sim/exact-white, camera_sim/exact-wide, camera_sim/full or
-            pairs.
-        source: folder of the user's images and index.csv (pairs only).
+        name: camera_sim/exact, camera_sim/exact-white, camera_sim/exact-wide, camera_sim/full,
+            pairs, sidd_raw, sidd_raw/published (in the layout that the published Noise Flow was
+            trained on), sidd_val (the validation images of ISO 100 to 3200) or sidd_val/all.
+        source: folder of the user's files: images and index.csv for pairs, SIDD-Medium Raw for
+            sidd_raw, the two files of validation blocks for sidd_val.
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches in pixels; None for the dataset's default.
         seed: seed of the simulated draws (camera_sim only).
@@ -122,22 +139,19 @@ def open_dataset(
     """
     if name not in NAMES:
         raise UsageError(f"there is no dataset '{name}': choose one of {', '.join(NAMES)}.")
-    if name == "pairs":
-        from datasets.pairs import pairs_dataset_builder
-
-        if source is None:
-            raise UsageError(
-                "the dataset 'pairs' needs the folder of your images: give it with --source."
-            )
-        module: Any = pairs_dataset_builder
-        config = module.make_config(Path(source), patch_size=patch_size)
-    else:
-        from datasets.camera_sim import camera_sim_dataset_builder
-
+    dataset, _, variant = name.partition("/")
+    module: Any = _builder_module(dataset)
+    if name in SIMULATED:
         if source is not None:
             raise UsageError(f"{name} is simulated and reads no images: leave out --source.")
-        module = camera_sim_dataset_builder
-        config = module.make_config(name.partition("/")[2], seed=seed, patch_size=patch_size)
+        config = module.make_config(variant, seed=seed, patch_size=patch_size)
+    else:
+        if source is None:
+            raise UsageError(
+                f"the dataset '{name}' needs the folder of {SOURCES[name]}: give it with --source."
+            )
+        chosen = {"variant": variant} if variant else {}
+        config = module.make_config(Path(source), patch_size=patch_size, **chosen)
     fingerprint = module.fingerprint(config)
     folder = Path(data_dir or cache_folder()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
     facts = prepare(
@@ -148,22 +162,45 @@ def open_dataset(
     return _open(name, fingerprint, folder, builder, facts)
 
 
+def _builder_module(dataset: str) -> Any:
+    """Module of a dataset's builder; each takes a while to import."""
+    if dataset == "pairs":
+        from datasets.pairs import pairs_dataset_builder as module
+    elif dataset == "sidd_raw":
+        from datasets.sidd_raw import sidd_raw_dataset_builder as module
+    elif dataset == "sidd_val":
+        from datasets.sidd_val import sidd_val_dataset_builder as module
+    else:
+        from datasets.camera_sim import camera_sim_dataset_builder as module
+    return module
+
+
 def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
     fields = ("clean", "noisy", "camera", "iso")
-    fields += tuple(key for key in ("noisy2", "truth") if key in builder.info.features)
+    fields += tuple(key for key in OPTIONAL if key in builder.info.features)
+    stored = {
+        split: open_records(builder.as_data_source(split=split), fields, folder)
+        for split in SPLITS
+        if split in builder.info.splits
+    }
+    # A split may have no records of its own and repeat another.
+    same_as = facts.get("same_as", {})
     records = {
-        split: open_records(builder.as_data_source(split=split), fields, folder) for split in SPLITS
+        split: stored[same_as.get(split, split)]
+        for split in SPLITS
+        if same_as.get(split, split) in stored
     }
     return NoiseData(
         name=name,
-        fingerprint=fingerprint,
+        # Where files are too large to be hashed at every start, their content is known by now.
+        fingerprint=facts.get("fingerprint", fingerprint),
         folder=folder,
         cameras=tuple(facts["cameras"]),
         isos=tuple(facts["isos"]),
         channels=facts["channels"],
         patch_size=facts["patch_size"],
         notes=tuple(facts["notes"]),
-        sizes={split: len(records[split]) for split in SPLITS},
+        sizes={split: len(records.get(split, ())) for split in SPLITS},
         has_truth="truth" in fields,
         _records=records,
     )
@@ -201,8 +238,9 @@ def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
         result[key] = (values / np.float32(scale)).astype(np.float32, copy=False)
     result["camera"] = batch["camera"].astype(np.int32)
     result["iso"] = batch["iso"].astype(np.float32)
-    if "truth" in batch:
-        result["truth"] = batch["truth"].astype(np.float32)
+    for key, kind in (("truth", np.float32), ("noise_profile", np.float32), ("image", np.int32)):
+        if key in batch:
+            result[key] = batch[key].astype(kind)
     return result
 
 

@@ -4,9 +4,7 @@ import contextlib
 import io
 import json
 import logging
-import os
 import shutil
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,20 +19,6 @@ from jaxnoise.errors import DataError, UsageError
 FACTS_FILE = "facts.json"
 MEMORY_LIMIT = 2 * 2**30
 STALE_SECONDS = 24 * 3600
-
-
-def cache_folder() -> Path:
-    """Folder of what can be made again, such as prepared records: `jaxnoise` in the user's cache.
-
-    Returns:
-        A path that need not exist. XDG_CACHE_HOME counts where it is absolute, as its standard
-        says.
-    """
-    chosen = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(chosen):
-        return Path(chosen) / "jaxnoise"
-    usual = ("Library", "Caches") if sys.platform == "darwin" else (".cache",)
-    return Path.home().joinpath(*usual, "jaxnoise")
 
 
 def prepare(

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 FREE = {"numpy", "jax", "jaxtyping"} | set(sys.stdlib_module_names)
 OWN = {"jaxnoise", "train", "datasets", "tests", "benchmarks", "in_venv"}
-VOCABULARY = {f"jaxnoise.{name}" for name in ("errors", "batch", "conditions", "curve", "causal")}
+VOCABULARY = {
+    f"jaxnoise.{name}" for name in ("errors", "batch", "conditions", "curve", "causal", "process")
+}
 SYSTEMS = {"noiseflow", "noise2noiseflow", "noisetransfer", "cono", "rcl", "denoiser"}
 READERS = {"PIL", "tifffile", "imagecodecs", "h5py", "scipy", "rawpy", "safetensors"}
 STARTS_SLOWLY = {"jax", "flax", "distrax", "orbax", "grain", "optax"}
@@ -36,6 +38,7 @@ BELOW_MODELS = {
 RULES = {
     **{name: Rule() for name in VOCABULARY},
     "jaxnoise": Rule(),  # jaxnoise/__init__.py
+    "jaxnoise.__main__": Rule(own={"jaxnoise.cli"}),
     "jaxnoise.raw": Rule(),
     "jaxnoise.noise": Rule(),
     "jaxnoise.distances": Rule(),
@@ -46,7 +49,9 @@ RULES = {
     "jaxnoise.bijectors": Rule(packages={"distrax"}),
     "jaxnoise.models": Rule(own=BELOW_MODELS, packages={"flax"}),
     "jaxnoise.interop": Rule(own={*BELOW_MODELS, "jaxnoise.models"}, packages={"torch"}),
-    "jaxnoise.cli": Rule(own={*BELOW_MODELS, "jaxnoise.models", "jaxnoise.interop"}),
+    "jaxnoise.cli": Rule(
+        own={*BELOW_MODELS, "jaxnoise.models", "jaxnoise.interop", "jaxnoise"}, packages={"tqdm"}
+    ),
     "datasets": Rule(
         own={"jaxnoise.raw", "jaxnoise.io", "jaxnoise.noise"},
         packages={"grain", "tensorflow_datasets", "skimage", "etils", "absl", "tqdm"},
@@ -195,6 +200,8 @@ def test_every_import_obeys_the_rules():
     "module",
     [
         "jaxnoise",
+        "jaxnoise.__main__",
+        *sorted(f"jaxnoise.cli.{path.stem}" for path in ROOT.glob("jaxnoise/cli/[a-z]*.py")),
         *sorted(f"train.{path.stem}" for path in ROOT.glob("train/*.py") if path.stem in SYSTEMS),
     ],
 )

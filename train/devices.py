@@ -1,36 +1,19 @@
 """The devices of a run: accelerator, mesh, and arrays sharded over it."""
 
-import ctypes
 import os
-import platform
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datasets.records import cache_folder
 from jaxnoise.errors import UsageError
+from jaxnoise.process import keep_compiled_programs, keep_freed_memory
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
 ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
 INSTALL = {"gpu": "install jaxnoise[cuda]", "tpu": "install jaxnoise[tpu]"}
-M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 MULTIPLE_HOSTS = ("SLURM_NTASKS", "SLURM_NPROCS", "OMPI_COMM_WORLD_SIZE")
-
-
-def keep_freed_memory() -> None:
-    """Tells glibc to keep the memory it is given back; does nothing elsewhere.
-
-    XLA allocates one large temporary per step on the CPU. By default glibc returns it to the
-    system each time, and the page faults that follow double the time of a step. The setting holds
-    for the whole process, so programs make it and the library does not.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 2**31 - 1), (M_ARENA_MAX, 1)):
-        mallopt(option, value)
 
 
 def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
@@ -57,9 +40,7 @@ def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
 
     if accelerator == "cpu":
         jax.config.update("jax_platforms", "cpu")
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    keep_compiled_programs()
     if distributed or any(int(os.environ.get(name, "1")) > 1 for name in MULTIPLE_HOSTS):
         jax.distributed.initialize()
     found = jax.default_backend()
@@ -69,6 +50,13 @@ def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
             f"{INSTALL[accelerator]} on a machine that has one, or use --accelerator auto."
         )
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def usual_steps_per_call() -> int:
+    """Steps to hand to the devices at a time: starting one costs a GPU more than a small step."""
+    import jax
+
+    return 1 if jax.default_backend() == "cpu" else 10
 
 
 def check_batch_size(batch_size: int, devices: int) -> None:
@@ -90,18 +78,18 @@ def check_batch_size(batch_size: int, devices: int) -> None:
         )
 
 
-def shard(mesh: "Mesh", batch: Any) -> Any:
-    """Puts a batch on the devices, its first axis split over them.
+def shard(mesh: "Mesh", batch: Any, *, axis: int = 0) -> Any:
+    """Puts a batch on the devices, one axis split over them.
 
     Args:
         mesh: from `start_jax`.
-        batch: pytree of numpy arrays whose first axis the devices divide; every process holds the
-            whole batch and places its own part.
+        batch: pytree of numpy arrays; every process holds the whole batch and places its own part.
+        axis: the axis of the examples, which the devices divide.
 
     Returns:
         The same pytree of global arrays.
     """
-    return _place(mesh, batch, ("data",))
+    return _place(mesh, batch, (*[None] * axis, "data"))
 
 
 def replicate(mesh: "Mesh", tree: Any) -> Any:
@@ -117,7 +105,7 @@ def replicate(mesh: "Mesh", tree: Any) -> Any:
     return _place(mesh, tree, ())
 
 
-def _place(mesh: "Mesh", tree: Any, axes: tuple[str, ...]) -> Any:
+def _place(mesh: "Mesh", tree: Any, axes: tuple[str | None, ...]) -> Any:
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 

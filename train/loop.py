@@ -57,6 +57,8 @@ class Schedule:
         report_every: between two rows of metrics.jsonl.
         bad_steps: non-finite steps in a row that end the run, at the next step that is reported,
             evaluated or saved.
+        steps_per_call: steps that the devices take without the host in between, wherever none of
+            them but the last is evaluated or saved. A signal waits for them.
     """
 
     steps: int
@@ -64,6 +66,13 @@ class Schedule:
     save_every: int = 100
     report_every: int = 1
     bad_steps: int = 10
+    steps_per_call: int = 1
+
+    def steps_from(self, done: int) -> int:
+        """How many steps the next call takes, a function of the number of steps done alone."""
+        several = self.steps_per_call
+        ends = [self.steps, *((done // n + 1) * n for n in (self.evaluate_every, self.save_every))]
+        return several if done % several == 0 and done + several <= min(ends) else 1
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,23 @@ def guarded_step(step: Callable) -> Callable:
         return training, {**metrics, **counts}
 
     return guarded
+
+
+def several_steps(step: Callable) -> Callable:
+    """A guarded step for a stack of batches, one after the other.
+
+    Args:
+        step: from `guarded_step`.
+
+    Returns:
+        A function from (training, batches, seed) to (training, metrics): the batches have one more
+        axis in front, and so have the metrics.
+    """
+
+    def run(training: dict[str, Any], batches: Any, seed: jax.Array) -> tuple[dict, dict]:
+        return jax.lax.scan(lambda carry, batch: step(carry, batch, seed), training, batches)
+
+    return run
 
 
 def fit(
@@ -193,7 +219,9 @@ class _Run:
         self.start = time.monotonic()
 
     def train(self) -> Fitted:
-        run = jax.jit(guarded_step(self.task.step), donate_argnums=0)
+        step = guarded_step(self.task.step)
+        one = jax.jit(step, donate_argnums=0)
+        several = jax.jit(several_steps(step), donate_argnums=0)
         try:
             self._raise_if_diverged()
             if 0 < self.done < self.schedule.steps:
@@ -207,11 +235,13 @@ class _Run:
                 # The batch of the next step is made while the devices work on this one.
                 following = ahead.submit(self._batch, self.done)
                 while self.done < self.schedule.steps:
+                    count = self.schedule.steps_from(self.done)
                     batch = following.result()
-                    following = ahead.submit(self._batch, self.done + 1)
+                    following = ahead.submit(self._batch, self.done + count)
+                    run = one if count == 1 else several
                     self.training, metrics = run(self.training, batch, self.seed)
-                    self.done += 1
-                    self._after_step(metrics)
+                    self.done += count
+                    self._after_steps(count, metrics)
         finally:
             self.metrics.close()
             self.progress.close()
@@ -220,22 +250,32 @@ class _Run:
         return Fitted(best["kept"], float(best["score"]), int(best["step"]), self.skipped)
 
     def _batch(self, step: int) -> Any:
-        return shard(self.mesh, self.task.batch(step))
+        count = self.schedule.steps_from(step)
+        if count == 1:
+            return shard(self.mesh, self.task.batch(step))
+        batches = [self.task.batch(step + place) for place in range(count)]
+        return shard(self.mesh, jax.tree.map(lambda *leaves: np.stack(leaves), *batches), axis=1)
 
-    def _after_step(self, metrics: Mapping[str, jax.Array]) -> None:
+    def _after_steps(self, count: int, metrics: Mapping[str, jax.Array]) -> None:
         schedule, last = self.schedule, self.done == self.schedule.steps
-        report, evaluate, save = (
+        evaluate, save = (
             last or self.done % every == 0
-            for every in (schedule.report_every, schedule.evaluate_every, schedule.save_every)
+            for every in (schedule.evaluate_every, schedule.save_every)
         )
+        taken = range(self.done - count + 1, self.done + 1)
+        reported = [
+            step for step in taken if step % schedule.report_every == 0 or step == schedule.steps
+        ]
         stop = self._stop_requested()
-        if not (report or evaluate or save or stop):
+        if not (reported or evaluate or save or stop):
             return  # reading the metrics would make the host wait for the devices
-        values = {name: float(value) for name, value in metrics.items()}
-        self._count(values)
-        del values["longest"]
-        if report:
-            self.metrics.write(self.done, {**values, "skipped": self.skipped}, self._times())
+        rows = {name: np.atleast_1d(np.asarray(value)) for name, value in metrics.items()}
+        for step, place in zip(taken, range(count), strict=True):
+            values = {name: float(row[place]) for name, row in rows.items()}
+            self._count(values)
+            del values["longest"]
+            if step in reported:
+                self.metrics.write(step, {**values, "skipped": self.skipped}, self._times())
         shown = {"nll": values["nll"], "best validation": float(self.best["score"])}
         self.progress.update(self.done, shown)
         diverged = self._divergence() is not None

@@ -179,11 +179,15 @@ def train(
     import jax
 
     from jaxnoise.io import save_model
+    from train.devices import usual_steps_per_call
     from train.loop import Schedule, fit
 
     made = task(config, data, arch=arch, mesh=mesh)
-    names = [field.name for field in fields(Schedule)]
-    schedule = Schedule(**{name: getattr(config, name) for name in names})
+    names = {field.name for field in fields(Schedule)} - {"steps_per_call"}
+    schedule = Schedule(
+        **{name: getattr(config, name) for name in names},
+        steps_per_call=config.steps_per_call or usual_steps_per_call(),
+    )
     fitted = fit(made, schedule, workdir=workdir, seed=config.seed, mesh=mesh, stop=stop)
     if jax.process_index() == 0:
         save_model(workdir / "model", SYSTEM, model_config(config, data, arch=arch), fitted.best)

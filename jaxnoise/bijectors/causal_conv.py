@@ -73,6 +73,25 @@ class CausalConv(_distrax.Bijector):
 
         Source: Papamakarios et al. 2017, Eq. 4.
         """
+        return self._generate(x, None), self._log_det(x, sign=1)
+
+    def forward_below(
+        self, x: Float[Array, "*n h w c"], above: Float[Array, "*n r w c"]
+    ) -> Float[Array, "*n h w c"]:
+        """Latent to noise for some rows of an image whose rows above them are known.
+
+        Args:
+            x: latent of the rows, shape (..., H, W, C).
+            above: noise of the R rows above them, shape (..., R, W, C); 0 outside the image.
+
+        Returns:
+            The noise of the rows, shape (..., H, W, C).
+
+        Source: Papamakarios et al. 2017, Eq. 4.
+        """
+        return self._generate(x, above)
+
+    def _generate(self, x: Array, above: Array | None) -> Array:
         batch = jnp.broadcast_shapes(
             x.shape[:-3], self._taps.shape[:-3], self._log_scale.shape[:-1]
         )
@@ -83,8 +102,15 @@ class CausalConv(_distrax.Bijector):
         taps = self._taps
         if taps.ndim > 3:
             taps = jnp.broadcast_to(taps, (*batch, *taps.shape[-3:])).reshape(-1, *taps.shape[-3:])
-        noise = solve(residual.reshape(-1, *x.shape[-3:]), taps).reshape(*batch, *x.shape[-3:])
-        return noise, self._log_det(x, sign=1)
+        residual = residual.reshape(-1, *x.shape[-3:])
+        if above is not None:
+            above = jnp.broadcast_to(above, (*batch, *above.shape[-3:]))
+            known = above.reshape(-1, *above.shape[-3:])
+            # What the known rows add to the prediction of the first R rows.
+            reach = jnp.concatenate([known, jnp.zeros_like(known)], 1)
+            added = predict(reach, taps)[:, known.shape[1] :][:, : residual.shape[1]]
+            residual = residual.at[:, : added.shape[1]].add(added)
+        return solve(residual, taps).reshape(*batch, *x.shape[-3:])
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
         """Noise to latent.

@@ -4,8 +4,8 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
@@ -23,6 +23,25 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 3}
 _KEEP = "save it as 8-bit, 16-bit or float32 PNG, TIFF or NPZ"
 
 
+class StoredImage(NamedTuple):
+    """An image and what a file of its kind says about it.
+
+    Attributes:
+        pixels: shape (H, W, C), C = 1 for grey; uint8 (full scale 255), uint16 (65535) or finite
+            float32 (unit as stored).
+        format: "PNG", "TIFF" or "NPZ".
+        dtype: type of the stored numbers: that of `pixels`, or float64.
+        shape: shape of the stored array: (H, W) or (H, W, C).
+        array_name: name of the array in an NPZ file, "image" in other formats.
+    """
+
+    pixels: np.ndarray
+    format: str
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    array_name: str
+
+
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Shaped[np.ndarray, "H W C"]:
     """Image of a PNG, TIFF or NPZ file, as stored.
 
@@ -38,6 +57,22 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Shaped[np.ndarray
     Raises:
         DataError: if the file is missing, too large, damaged or of another kind.
     """
+    return read_stored(path, max_pixels=max_pixels).pixels
+
+
+def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
+    """Image of a PNG, TIFF or NPZ file with what is needed to write another of its kind.
+
+    Args:
+        path: the file; its first bytes, not its name, tell the format.
+        max_pixels: as for `read_image`.
+
+    Returns:
+        The pixels as `read_image` gives them, format, stored type and shape.
+
+    Raises:
+        DataError: if the file is missing, too large, damaged or of another kind.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise DataError(
@@ -46,7 +81,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Shaped[np.ndarray
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}): check the path.") from error
-    return decode_image(data, str(path), max_pixels=max_pixels)
+    return decode_stored(data, str(path), max_pixels=max_pixels)
 
 
 def decode_image(
@@ -67,11 +102,26 @@ def decode_image(
     Raises:
         DataError: if the bytes are no such image.
     """
-    decode = _decoder(data)
-    if decode is None:
-        raise DataError(f"{name} is neither PNG, TIFF nor NPZ: {_KEEP}.")
+    return decode_stored(data, name, max_pixels=max_pixels).pixels
+
+
+def decode_stored(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
+    """Image of a file's bytes with what is needed to write another of its kind.
+
+    Args:
+        data: content of a PNG, TIFF or NPZ file, as for `decode_image`.
+        name: what to call the file in errors.
+        max_pixels: as for `decode_image`.
+
+    Returns:
+        The pixels as `decode_image` gives them, format, stored type and shape.
+
+    Raises:
+        DataError: if the bytes are no such image.
+    """
+    format = _format(data, name)
     try:
-        image = decode(data, name, max_pixels)
+        image, array_name = _DECODERS[format](data, name, max_pixels)
     except DataError:
         raise
     except MemoryError as error:
@@ -80,27 +130,29 @@ def decode_image(
         raise DataError(
             f"{name} cannot be decoded: copy it again from its source or leave it out."
         ) from error
-    if image.dtype.kind == "f":
+    dtype, shape = image.dtype.newbyteorder("="), image.shape
+    if dtype.kind == "f":
         with np.errstate(over="ignore"):
             image = image.astype(np.float32)
         if not np.isfinite(image).all():
             raise DataError(
                 f"{name} holds NaN or infinite values: repair the file or leave it out."
             )
-    return np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
+    pixels = np.ascontiguousarray(image if image.ndim == 3 else image[..., None])
+    return StoredImage(pixels, format, dtype, shape, array_name)
 
 
-def _decoder(data: bytes) -> Callable[[bytes, str, int], np.ndarray] | None:
+def _format(data: bytes, name: str) -> str:
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _decode_png
+        return "PNG"
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _decode_tiff
+        return "TIFF"
     if data.startswith(b"PK\x03\x04"):
-        return _decode_npz
-    return None
+        return "NPZ"
+    raise DataError(f"{name} is neither PNG, TIFF nor NPZ: {_KEEP}.")
 
 
-def _decode_png(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+def _decode_png(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, str]:
     from imagecodecs import png_decode
 
     length, kind, width, height, bits, colour = struct.unpack(">I4sIIBB", data[8:26])
@@ -113,10 +165,10 @@ def _decode_png(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     image = png_decode(data)
     if image.shape not in ((height, width), (height, width, 3)):
         raise DataError(f"{name} has an alpha channel: save it without transparency.")
-    return image
+    return image, "image"
 
 
-def _decode_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+def _decode_tiff(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, str]:
     from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
     with TiffFile(io.BytesIO(data)) as file:
@@ -140,10 +192,10 @@ def _decode_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray:
         if not ends or max(ends) > len(data) or min(page.databytecounts) <= 0:
             raise ValueError("the file ends before its image")
         image = page.asarray()
-    return np.moveaxis(image, 0, -1) if axes == "SYX" else image
+    return np.moveaxis(image, 0, -1) if axes == "SYX" else image, "image"
 
 
-def _decode_npz(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+def _decode_npz(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, str]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
         named = [info for info in members if info.filename == "image.npy"]
@@ -173,7 +225,13 @@ def _decode_npz(data: bytes, name: str, max_pixels: int) -> np.ndarray:
             if len(content) != size or file.read(1):
                 raise ValueError("the array is not of its declared size")
     image = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran_order else "C")
-    return image.astype(dtype.newbyteorder("="))
+    # A name from a stranger's archive may lead out of the folder where the next one is unpacked.
+    array_name = member.filename.removesuffix(".npy")
+    array_name = array_name if array_name.isidentifier() else "image"
+    return image.astype(dtype.newbyteorder("=")), array_name
+
+
+_DECODERS = {"PNG": _decode_png, "TIFF": _decode_tiff, "NPZ": _decode_npz}
 
 
 def _check_dtype(dtype: np.dtype, name: str) -> None:

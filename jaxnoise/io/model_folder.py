@@ -1,4 +1,4 @@
-"""Model folders: config.json beside model.safetensors, with a sha256 for every tensor."""
+"""Model folders: config.json beside model.safetensors; a sha256 for itself and every tensor."""
 
 import dataclasses
 import hashlib
@@ -18,6 +18,7 @@ from jaxnoise.errors import DataError, UsageError
 FORMAT = 1
 CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
+MAX_CONFIG_BYTES = 16 * 2**20
 
 
 class LoadedModel(NamedTuple):
@@ -61,6 +62,7 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
         "tensors": {path: _describe(tensor) for path, tensor in sorted(tensors.items())},
         "empty": sorted(empty),
     }
+    description["sha256"] = _checksum(description)
     from safetensors.numpy import save
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +82,7 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
 
 
 def load_model(folder: str | os.PathLike) -> LoadedModel:
-    """Reads a model folder, checking every tensor's shape, type and sha256.
+    """Reads a model folder, checking config.json and every tensor against their sha256.
 
     Args:
         folder: a folder written by `save_model`.
@@ -167,17 +169,28 @@ def _describe(tensor: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _checksum(description: Mapping[str, Any]) -> str:
+    """sha256 of what config.json says, however it is laid out, without its own "sha256"."""
+    content = {key: value for key, value in description.items() if key != "sha256"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give the folder that holds {CONFIG_FILE}.")
     try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise DataError(f"{path} is too large to describe a model: export the model again.")
         description = json.loads(path.read_text(encoding="utf-8"))
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: give the folder that holds it.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}): export the model again.") from error
-    expected = {"name": str, "config": dict, "tensors": dict, "empty": list}
+    expected = {"name": str, "config": dict, "tensors": dict, "empty": list, "sha256": str}
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise DataError(f"{path} is not in format {FORMAT} of jaxnoise's model folders.")
     for key, kind in expected.items():
@@ -185,6 +198,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
             raise DataError(f"{path} lacks a usable {key!r}: export the model again.")
     if not all(isinstance(name, str) and name for name in description["empty"]):
         raise DataError(f"{path} lacks a usable 'empty': export the model again.")
+    if description["sha256"] != _checksum(description):
+        raise DataError(f"{path} is damaged or was edited by hand: export the model again.")
     return description
 
 

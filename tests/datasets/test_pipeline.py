@@ -173,17 +173,6 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path):
         open_dataset("camera_sim/exact", data_dir=tmp_path / "file" / "records")
 
 
-def test_the_default_folder_is_in_the_users_cache(monkeypatch, tmp_path: Path):
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for platform, usual in (("linux", ".cache"), ("darwin", "Library/Caches")):
-        monkeypatch.setattr(records_module.sys, "platform", platform)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        assert records_module.cache_folder() == tmp_path / "jaxnoise"
-        for ignored in ("", "relative/folder"):
-            monkeypatch.setenv("XDG_CACHE_HOME", ignored)
-            assert records_module.cache_folder() == tmp_path / "home" / usual / "jaxnoise"
-
-
 @pytest.mark.parametrize(
     ("name", "source", "word"),
     [

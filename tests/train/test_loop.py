@@ -75,6 +75,52 @@ def test_a_stopped_and_resumed_run_is_the_straight_run(
 
 
 @pytest.mark.fast
+def test_several_steps_in_one_call_are_the_same_steps(toy, mesh, tmp_path, assert_same_tree):
+    # Poison in the middle of a call, an evaluation that cuts one short, a last step inside one.
+    options = {"steps": 23, "poison": {9, 17}, "evaluate_every": 10, "save_every": 7}
+    fitted = {
+        count: fit_toy(toy, mesh, tmp_path / str(count), steps_per_call=count, **options)
+        for count in (1, 4)
+    }
+    assert fitted[4].skipped == 2
+    one, several = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("1", "4"))
+    assert [row["step"] for row in one] == [row["step"] for row in several]
+    for name in ("nll", "gradient_norm", "skipped"):
+        values = [[row[name] for row in rows if name in row] for rows in (one, several)]
+        assert [value is None for value in values[0]] == [value is None for value in values[1]]
+        finite = [[value for value in column if value is not None] for column in values]
+        np.testing.assert_allclose(finite[1], finite[0], rtol=1e-6)
+    assert (fitted[4].step, round(fitted[4].score, 6)) == (
+        fitted[1].step,
+        round(fitted[1].score, 6),
+    )
+
+
+@pytest.mark.fast
+def test_several_steps_in_one_call_resume_bit_for_bit(toy, mesh, tmp_path, run_content):
+    from jaxnoise.io import save_model
+
+    for name in ("straight", "resumed"):
+        if name == "resumed":
+            with pytest.raises(Stopped, match="saved"):
+                fit_toy(toy, mesh, tmp_path / name, steps_per_call=4, stop_after=6)
+        fitted = fit_toy(toy, mesh, tmp_path / name, steps_per_call=4)
+        save_model(tmp_path / name / "model", "toy", toy.Config(), fitted.best)
+    assert run_content(tmp_path / "straight") == run_content(tmp_path / "resumed")
+
+
+def test_which_steps_go_together():
+    schedule = Schedule(steps=13, evaluate_every=6, save_every=100, steps_per_call=3)
+    done, calls = 0, []
+    while done < schedule.steps:
+        calls.append(schedule.steps_from(done))
+        done += calls[-1]
+    assert calls == [3, 3, 3, 3, 1]
+    assert Schedule(steps=13, evaluate_every=4, steps_per_call=3).steps_from(3) == 1
+    assert Schedule(steps=13, steps_per_call=3).steps_from(4) == 1
+
+
+@pytest.mark.fast
 def test_a_finished_run_takes_no_further_step(toy, mesh, tmp_path, assert_same_tree):
     first = fit_toy(toy, mesh, tmp_path)
     rows = (tmp_path / "metrics.jsonl").read_text()

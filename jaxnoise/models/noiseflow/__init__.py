@@ -5,6 +5,7 @@ Flows", ICCV 2019.
 """
 
 from jaxnoise.models.noiseflow.config import Config
+from jaxnoise.models.noiseflow.image import sample_image
 from jaxnoise.models.noiseflow.initialise import init, init_from_data
 from jaxnoise.models.noiseflow.model import (
     describe,
@@ -25,4 +26,5 @@ __all__ = [
     "nll_and_update",
     "parameter_count",
     "sample",
+    "sample_image",
 ]

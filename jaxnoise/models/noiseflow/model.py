@@ -11,6 +11,7 @@ from jaxnoise.bijectors.chain import SHARED, Layer, build_layer, is_table, parse
 from jaxnoise.bijectors.coupling import AffineCoupling, Conditioner, kept_channels
 from jaxnoise.bijectors.squeeze import Squeeze
 from jaxnoise.conditions import camera_weights, check_conditions, iso_weights
+from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_latent, to_noise
 from jaxnoise.models.noiseflow.config import Config
 from jaxnoise.nets.coupling_conditioner import CouplingConditioner
 
@@ -32,16 +33,24 @@ def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Array:
     return clean
 
 
-def _evaluation_mode(net: CouplingConditioner, collections: dict) -> Conditioner:
+def _conditioner(
+    net: CouplingConditioner, collections: dict, *, batch_statistics: bool
+) -> Conditioner:
     def shift_and_log_scale(kept: Array) -> tuple[Array, Array]:
-        shift, log_scale = net.apply(collections, kept)
+        if batch_statistics:
+            output, _ = net.apply(collections, kept, train=True, mutable=["batch_stats"])
+        else:
+            output = net.apply(collections, kept)
+        shift, log_scale = output
         return jnp.asarray(shift), jnp.asarray(log_scale)
 
     return shift_and_log_scale
 
 
-def layer_builder(variables: Variables, config: Config, clean, camera, iso):
-    """A function from a layer to its bijector in evaluation mode, for one batch of conditions."""
+def layer_builder(
+    variables: Variables, config: Config, clean, camera, iso, *, batch_statistics: bool = False
+):
+    """A function from a layer to its bijector, for one batch of conditions."""
 
     def build(layer: Layer):
         conditioner = None
@@ -52,7 +61,7 @@ def layer_builder(variables: Variables, config: Config, clean, camera, iso):
                 for kind in ("params", "batch_stats")
                 if layer.name in variables[kind]
             }
-            conditioner = _evaluation_mode(net, collections)
+            conditioner = _conditioner(net, collections, batch_statistics=batch_statistics)
         return build_layer(
             layer,
             variables["params"],
@@ -93,8 +102,10 @@ def distribution(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    batch_statistics: bool = False,
 ) -> _distrax.Transformed:
-    """The distribution of noise given clean images, in evaluation mode.
+    """The distribution of noise given clean images.
 
     Args:
         variables: from `init` or a trained model.
@@ -102,6 +113,9 @@ def distribution(
         clean: shape (N, H, W, C), fraction of full scale.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        batch_statistics: batch normalisation takes the statistics of this batch, all images
+            together, as the published sampler does, and not those learned in training. Then images
+            are no longer independent of each other.
 
     Returns:
         A `distrax.Transformed` over noise with batch shape (N,) and events (H, W, C);
@@ -113,7 +127,7 @@ def distribution(
     Source: Noise Flow, Eqs. 7 and 8.
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
-    build = layer_builder(variables, config, clean, camera, iso)
+    build = layer_builder(variables, config, clean, camera, iso, batch_statistics=batch_statistics)
     chain = _distrax.Chain([build(layer) for layer in parse(config.arch, config.channels)])
     base = base_distribution(variables, config, latent_shape(config, clean.shape), camera, iso)
     return _distrax.Transformed(base, chain)
@@ -145,7 +159,8 @@ def log_prob(
 
     Source: Noise Flow, Eq. 8.
     """
-    return jnp.asarray(distribution(variables, config, clean, camera, iso).log_prob(noise))
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    return -_nll(variables, config, noise, clean, camera, iso, train=False)[0]
 
 
 def sample(
@@ -177,9 +192,17 @@ def sample(
 
     Source: Noise Flow, Section 3.1; the temperature is that of the published sampler.
     """
-    flow = distribution(variables, config, clean, camera, iso)
-    latent = flow.distribution.sample(seed=key)
-    return jnp.asarray(flow.bijector.forward(latent * temperature))
+    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    build = layer_builder(variables, config, clean, camera, iso)
+    shape = latent_shape(config, clean.shape)
+    base = base_distribution(variables, config, shape, camera, iso)
+    noise = jnp.asarray(base.sample(seed=key)) * temperature
+    for stretch in reversed(stretches(parse(config.arch, config.channels), config.width)):
+        if is_blocked(stretch, config.width):
+            noise = to_noise(stretch, variables, build, noise)
+        else:
+            noise = jnp.asarray(build(stretch[0]).forward(noise))
+    return noise
 
 
 def nll_and_update(
@@ -212,27 +235,39 @@ def nll_and_update(
     Source: Noise Flow, Eq. 8.
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    return _nll(variables, config, noise, clean, camera, iso, train=True)
+
+
+def _nll(variables, config, noise, clean, camera, iso, *, train):
     build = layer_builder(variables, config, clean, camera, iso)
     latent, log_det = noise, jnp.zeros(noise.shape[:1], noise.dtype)
     statistics = dict(variables["batch_stats"])
-    for layer in parse(config.arch, config.channels):
-        if layer.name in statistics:
-            collections = {kind: variables[kind][layer.name] for kind in ("params", "batch_stats")}
-            output, updated = conditioner_net(config, layer).apply(
-                collections,
-                latent[..., : kept_channels(layer.channels)],
-                train=True,
-                mutable=["batch_stats"],
-            )
-            statistics[layer.name] = updated["batch_stats"]
-            bijector = AffineCoupling(lambda _, output=output: output)
+    for stretch in stretches(parse(config.arch, config.channels), config.width):
+        if is_blocked(stretch, config.width):
+            latent, change, updated = to_latent(stretch, variables, build, latent, train=train)
+            statistics |= updated
+        elif train and stretch[0].name in statistics:
+            latent, change, updated = _train_coupling(stretch[0], variables, config, latent)
+            statistics[stretch[0].name] = updated
         else:
-            bijector = build(layer)
-        latent, change = bijector.inverse_and_log_det(latent)
+            latent, change = build(stretch[0]).inverse_and_log_det(latent)
         log_det = log_det + change
     base = base_distribution(variables, config, latent.shape, camera, iso)
     nll = -(jnp.asarray(base.log_prob(latent)) + log_det)
     return nll, {**variables, "batch_stats": statistics}
+
+
+def _train_coupling(layer: Layer, variables: Variables, config: Config, latent: Array):
+    """A coupling that normalises by the statistics of this batch, and these statistics."""
+    collections = {kind: variables[kind][layer.name] for kind in ("params", "batch_stats")}
+    output, updated = conditioner_net(config, layer).apply(
+        collections,
+        latent[..., : kept_channels(layer.channels)],
+        train=True,
+        mutable=["batch_stats"],
+    )
+    latent, change = AffineCoupling(lambda _: output).inverse_and_log_det(latent)
+    return latent, change, updated["batch_stats"]
 
 
 def parameter_count(variables: Variables) -> int:

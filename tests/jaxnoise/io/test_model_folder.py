@@ -1,5 +1,6 @@
 """Model folders come back bit for bit, or with a sentence about what is wrong."""
 
+import hashlib
 import json
 import shutil
 
@@ -99,11 +100,35 @@ def test_every_damaged_byte_of_the_tensors_is_noticed(folder):
         assert "\n" not in str(caught.value)
 
 
+def test_every_flipped_bit_of_the_configuration_is_noticed(folder):
+    path = folder / "config.json"
+    content = path.read_bytes()
+    end = content.index(b'"tensors"')
+    assert b'"isos"' in content[:end]
+    for place in range(end):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(DataError) as caught:
+            load_model(folder)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_layout_of_the_configuration_does_not_count(folder, example):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=3, sort_keys=True))
+    assert load_model(folder).config == example[0]
+
+
 def edit(folder, change):
+    """A change by someone who knows the format, checksum included."""
     path = folder / "config.json"
     description = json.loads(path.read_text())
     change(description)
-    path.write_text(json.dumps(description))
+    description.pop("sha256", None)
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"))
+    described = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps({**description, "sha256": described}))
 
 
 @pytest.mark.parametrize(
@@ -115,6 +140,8 @@ def edit(folder, change):
         (lambda folder: (folder / "config.json").write_text("{"), "cannot be read"),
         (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe{"), "cannot be read"),
         (lambda folder: (folder / "config.json").write_text("[]"), "not in format 1"),
+        (lambda folder: (folder / "config.json").write_text("[" * 10**5), "cannot be read"),
+        (lambda folder: (folder / "config.json").write_bytes(bytes(2**24 + 1)), "too large"),
         (lambda folder: edit(folder, lambda d: d.update(format=2)), "not in format 1"),
         (lambda folder: edit(folder, lambda d: d.pop("tensors")), "lacks a usable 'tensors'"),
         (lambda folder: edit(folder, lambda d: d.update(empty=[3])), "lacks a usable 'empty'"),

@@ -1,0 +1,1 @@
+"""SIDD's validation blocks in raw: for evaluation only (Abdelhamed et al. 2018)."""

@@ -1,0 +1,127 @@
+"""Where the noise of `jaxnoise sample` comes from: a trained model, or two numbers.
+
+Either kind has `channels`, the channels that images must have or None, `description`, to be read in
+a sentence, and `draw`, a function of the seed, the image's name and its pixels.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from jaxnoise.errors import UsageError
+
+Progress = Callable[[float], None]
+
+
+class ModelNoise:
+    """Noise of a trained model for one camera and ISO."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        camera: str | None,
+        iso: float | None,
+        temperature: float,
+        seed: int,
+        rows: int | None,
+    ):
+        from jaxnoise.process import keep_compiled_programs, keep_freed_memory
+
+        keep_freed_memory()
+        keep_compiled_programs()
+        import jax
+
+        from jaxnoise import models
+        from jaxnoise.conditions import NOT_STATED, check_conditions
+        from jaxnoise.io import load_model
+
+        name, self._config, self._variables = load_model(folder)
+        self._sample_image = getattr(models.get(name), "sample_image", None)
+        if self._sample_image is None:
+            raise UsageError(f"{folder} holds a {name}, which makes no noise for images.")
+        cameras, isos = self._config.cameras, self._config.isos
+        if camera is None and len(cameras) > 1:
+            raise UsageError(f"this model knows several cameras: give --camera {_any(cameras)}.")
+        if camera is not None and camera not in cameras:
+            raise UsageError(f"camera {camera} is unknown to this model: use {_any(cameras)}.")
+        if iso is None and len(isos) > 1:
+            stated = [value for value in isos if value != NOT_STATED]
+            raise UsageError(f"this model knows several ISO numbers: give --iso {_any(stated)}.")
+        camera = cameras[0] if camera is None else camera
+        self._iso = float(isos[0] if iso is None else iso)
+        self._camera = cameras.index(camera)
+        check_conditions(self._camera, self._iso, cameras=cameras, isos=isos)
+        self._temperature, self._rows = temperature, rows
+        self._key = jax.random.key(seed)
+        self.channels = self._config.channels
+        at_iso = "ISO not stated" if self._iso == NOT_STATED else f"ISO {self._iso:g}"
+        self.description = f"the noise of {camera} at {at_iso}"
+
+    def draw(self, name: str, clean: np.ndarray, progress: Progress) -> np.ndarray:
+        """Noise of an image.
+
+        Args:
+            name: the image's name.
+            clean: shape (H, W, C), fraction of full scale in [0, 1].
+            progress: called with the fraction done.
+
+        Returns:
+            Same shape and unit.
+        """
+        import jax
+
+        assert self._sample_image is not None
+        key = self._key
+        for word in _words(name):
+            key = jax.random.fold_in(key, word)
+        return self._sample_image(
+            key,
+            self._variables,
+            self._config,
+            clean,
+            self._camera,
+            self._iso,
+            temperature=self._temperature,
+            rows=self._rows,
+            progress=progress,
+        )
+
+
+class ShotReadNoise:
+    """Poisson-Gaussian noise of two numbers."""
+
+    channels: int | None = None
+
+    def __init__(self, *, shot: float, read: float, seed: int, rows: int | None):
+        self._shot, self._read, self._seed, self._rows = shot, read, seed, rows
+        self.description = f"noise of variance {shot:g} * clean + {read:g}"
+
+    def draw(self, name: str, clean: np.ndarray, progress: Progress) -> np.ndarray:
+        """Noise of an image; see `ModelNoise.draw`."""
+        from jaxnoise.noise import shot_read
+
+        return shot_read.sample_image(
+            np.random.default_rng([self._seed, *_words(name)]),
+            clean,
+            shot=self._shot,
+            read=self._read,
+            rows=self._rows,
+            progress=progress,
+        )
+
+
+Source = ModelNoise | ShotReadNoise
+
+
+def _words(name: str) -> list[int]:
+    """Two 32-bit numbers for a name, so that an image's noise does not depend on other images."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return [int.from_bytes(digest[start : start + 4], "little") for start in (0, 4)]
+
+
+def _any(names) -> str:
+    *others, last = [str(name) for name in names]
+    return f"{', '.join(others)} or {last}" if others else last

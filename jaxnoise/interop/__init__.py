@@ -1,0 +1,8 @@
+"""Readers of the published checkpoints that a user already has.
+
+Nothing in a checkpoint is executed, and no code or weights of the authors come with jaxnoise.
+"""
+
+from jaxnoise.interop.noise_flow import noise_flow_tf
+
+__all__ = ["noise_flow_tf"]

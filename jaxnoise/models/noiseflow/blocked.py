@@ -1,0 +1,227 @@
+"""Stretches of couplings, 1x1 convolutions and gains, worked on in blocks of pixels.
+
+The result is that of the plain bijectors up to rounding; the way there is several times faster.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxnoise.bijectors.chain import Layer
+from jaxnoise.bijectors.coupling import kept_channels
+from jaxnoise.models.noiseflow import blocks
+from jaxnoise.nets.coupling_conditioner import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
+
+KINDS = ("conv1x1", "coupling", "gain")
+WIDEST = 16
+"""Hidden channels beyond which a convolution library is as fast."""
+
+
+class Inside(NamedTuple):
+    """Which rows and columns of an array belong to the image; all others count as zero."""
+
+    rows: Bool[Array, " h"]
+    columns: Bool[Array, " w"]
+
+
+def stretches(layers: Sequence[Layer], width: int) -> list[tuple[Layer, ...]]:
+    """A chain cut into blocked stretches, which hold a coupling, and single other layers.
+
+    Args:
+        layers: from `jaxnoise.bijectors.chain.parse`.
+        width: hidden channels of the couplings' networks.
+
+    Returns:
+        The layers in their order; `is_blocked` tells which is which.
+    """
+    found: list[tuple[Layer, ...]] = []
+    for layer in layers:
+        last = found[-1] if found else ()
+        if last and layer.kind in KINDS and last[-1].kind in KINDS:
+            found[-1] = (*last, layer)
+        else:
+            found.append((layer,))
+    pieces = []
+    for stretch in found:
+        pieces += [stretch] if is_blocked(stretch, width) else [(layer,) for layer in stretch]
+    return pieces
+
+
+def is_blocked(stretch: Sequence[Layer], width: int) -> bool:
+    """Whether a stretch is to be worked on in blocks."""
+    return width <= WIDEST and any(layer.kind == "coupling" for layer in stretch)
+
+
+def to_latent(
+    stretch: Sequence[Layer],
+    variables: dict[str, Any],
+    build: Callable[[Layer], Any],
+    noise: Float[Array, "n h w c"],
+    *,
+    train: bool = False,
+) -> tuple[Float[Array, "n h w c"], Float[Array, " n"], dict[str, Any]]:
+    """A stretch from its data side to its latent side.
+
+    Args:
+        stretch: layers of `KINDS`, the data side first.
+        variables: of the whole model.
+        build: from a layer to its plain bijector.
+        noise: shape (N, H, W, C), any H and W.
+        train: normalise by the statistics of this batch.
+
+    Returns:
+        The latent side, same shape; the log-determinant, shape (N,); and by layer name the running
+        statistics, updated, if `train`.
+    """
+    frame = _Frame(noise.shape, None)
+    state = frame.open(noise)
+    log_det = jnp.zeros(noise.shape[:1], noise.dtype)
+    statistics = {}
+    for layer in stretch:
+        if layer.kind == "coupling":
+            kept, changed = jnp.split(state, [kept_channels(layer.channels)])
+            shift, log_scale, updated = _condition(layer, variables, kept, frame, train)
+            state = jnp.concatenate([kept, changed * jnp.exp(log_scale) + shift])
+            log_det = log_det + frame.clear(log_scale).sum((0, 1, 2, 4, 5))
+            statistics |= {layer.name: updated} if updated else {}
+            continue
+        bijector = build(layer)
+        pixel = jnp.ones((noise.shape[0], 1, 1, noise.shape[-1]), noise.dtype)
+        factor, change = bijector.inverse_and_log_det(pixel)
+        log_det = log_det + noise.shape[1] * noise.shape[2] * change
+        mixes = layer.kind == "conv1x1"
+        state = blocks.mix(bijector.matrix(), state) if mixes else state * factor[..., 0]
+    return frame.close(state), log_det, statistics
+
+
+def to_noise(
+    stretch: Sequence[Layer],
+    variables: dict[str, Any],
+    build: Callable[[Layer], Any],
+    latent: Float[Array, "n h w c"],
+    *,
+    inside: Inside | None = None,
+) -> Float[Array, "n h w c"]:
+    """A stretch from its latent side to its data side, in evaluation mode.
+
+    Args:
+        stretch: layers of `KINDS`, the data side first.
+        variables: of the whole model.
+        build: from a layer to its plain bijector.
+        latent: shape (N, H, W, C), any H and W.
+        inside: which part of the array is the image; None: all of it.
+
+    Returns:
+        The data side, same shape; what is not inside means nothing.
+    """
+    frame = _Frame(latent.shape, inside)
+    state = blocks.settle(frame.open(latent))
+    for layer in reversed(stretch):
+        if layer.kind == "coupling":
+            kept, changed = jnp.split(state, [kept_channels(layer.channels)])
+            shift, log_scale, _ = _condition(layer, variables, kept, frame, False)
+            state = jnp.concatenate([kept, (changed - shift) * jnp.exp(-log_scale)])
+            continue
+        bijector = build(layer)
+        if layer.kind == "conv1x1":
+            state = blocks.mix(bijector.inverse_matrix(), state)
+        else:
+            pixel = jnp.ones((latent.shape[0], 1, 1, latent.shape[-1]), latent.dtype)
+            factor, _ = bijector.forward_and_log_det(pixel)
+            state = state * factor[..., 0]
+    return frame.close(state)
+
+
+class _Frame:
+    """Where the image lies in an array of blocks, whose sides are even."""
+
+    def __init__(self, shape: tuple[int, ...], inside: Inside | None):
+        _, self._height, self._width, _ = shape
+        self._padding = tuple(-side % blocks.SIDE for side in (self._height, self._width))
+        full = inside is None
+        if inside is None:
+            inside = Inside(jnp.ones(self._height, bool), jnp.ones(self._width, bool))
+        rows, columns = (
+            jnp.pad(side, (0, more)) for side, more in zip(inside, self._padding, strict=True)
+        )
+        # Row y of the taps [3, height]: whether the rows y - 1, y and y + 1 are in the image.
+        self._taps = [
+            jnp.stack([jnp.pad(side, 1)[tap : tap + len(side)] for tap in range(3)])
+            for side in (rows, columns)
+        ]
+        self._mask = None
+        if any(self._padding) or not full:
+            self._mask = blocks.map_to_blocks((rows[:, None] & columns)[None])
+
+    def open(self, images: Array) -> Array:
+        """The images in blocks, a row and column longer where that makes the sides even."""
+        padding = [(0, 0), *((0, more) for more in self._padding), (0, 0)]
+        return blocks.to_blocks(jnp.pad(images, padding))
+
+    def close(self, state: Array) -> Array:
+        """The images that are in the blocks."""
+        return blocks.from_blocks(state)[:, : self._height, : self._width]
+
+    def clear(self, state: Array) -> Array:
+        """The blocks with zeros outside the image."""
+        return state if self._mask is None else jnp.where(self._mask, state, 0)
+
+    def pixels(self, state: Array) -> Array | int:
+        """Number of pixels inside, of all images together."""
+        images, height, width = state.shape[3:]
+        if self._mask is None:
+            return images * height * width * blocks.PIXELS
+        return images * self._mask.sum()
+
+    def edge(self, kernel: Float[Array, "3 3 d"]) -> Array:
+        """What a channel that is 1 outside the image and 0 inside adds to a convolution."""
+        rows, columns = (side.astype(kernel.dtype) for side in self._taps)
+        covered = jnp.einsum("ijd,iy,jx->dyx", kernel, rows, columns, precision="highest")
+        return blocks.map_to_blocks(kernel.sum((0, 1))[:, None, None] - covered)
+
+
+def _condition(layer: Layer, variables: dict, kept: Array, frame: _Frame, train: bool):
+    """What `CouplingConditioner` computes: shift, log scale, and updated statistics or None."""
+    params = variables["params"][layer.name]
+    statistics = variables["batch_stats"].get(layer.name)
+    updated = {}
+
+    def activate(hidden: Array, name: str) -> Array:
+        hidden = hidden + _over_channels(params[name]["bias"])
+        if statistics is not None:
+            stored = statistics[f"{name}_norm"]
+            if train:
+                mean, variance = _moments(hidden, frame)
+                updated[f"{name}_norm"] = {
+                    kind: BATCH_NORM_MOMENTUM * stored[kind] + (1 - BATCH_NORM_MOMENTUM) * value
+                    for kind, value in (("mean", mean), ("var", variance))
+                }
+            else:
+                mean, variance = stored["mean"], stored["var"]
+            scale = jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
+            hidden = (hidden - _over_channels(mean)) * _over_channels(scale)
+        return jax.nn.relu(hidden)
+
+    hidden = activate(blocks.convolve(frame.clear(kept), params["first"]["kernel"]), "first")
+    hidden = activate(blocks.mix(params["second"]["kernel"][0, 0], hidden), "second")
+    factor = jnp.exp(3.0 * params["log_factor"])
+    kernel = params["last"]["kernel"] * factor
+    output = blocks.convolve(frame.clear(hidden), kernel[:, :, :-1])
+    bias = frame.edge(kernel[:, :, -1]) + _over_channels(params["last"]["bias"] * factor)
+    shift, raw = jnp.split(output + blocks.settle(bias), 2)
+    return shift, params["scale"] * jnp.tanh(raw), updated
+
+
+def _moments(hidden: Array, frame: _Frame) -> tuple[Array, Array]:
+    axes = (1, 2, 3, 4, 5)
+    number = frame.pixels(hidden)
+    mean = frame.clear(hidden).sum(axes) / number
+    return mean, frame.clear((hidden - _over_channels(mean)) ** 2).sum(axes) / number
+
+
+def _over_channels(values: Float[Array, " c"]) -> Array:
+    """One value per channel, to be added to blocks."""
+    return values[:, None, None, None, None, None]

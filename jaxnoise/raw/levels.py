@@ -1,0 +1,112 @@
+"""Black and white levels: stored numbers as fractions of full scale, and noise put on them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from jaxnoise.errors import UsageError
+
+BLOCK_VALUES = 2**21
+"""Values worked on at a time, so that what is computed in float64 stays small."""
+
+Level = int | float
+Levels = Level | np.ndarray
+
+
+def full_scale(dtype: np.dtype | type) -> float:
+    """Largest value of an integer type; 1 for floats.
+
+    Args:
+        dtype: of the stored numbers.
+
+    Returns:
+        What stored numbers of this type have as white level when nothing else is stated.
+    """
+    dtype = np.dtype(dtype)
+    return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+
+
+def to_fraction(
+    stored: Shaped[np.ndarray, "H W C"], *, black_level: Levels, white_level: Level
+) -> Float[np.ndarray, "H W C"]:
+    """Stored numbers as fractions of full scale: 0 at the black level, 1 at the white level.
+
+    Args:
+        stored: shape (H, W, C), integers or floats.
+        black_level: in stored units, a number or one for each channel, shape (C,).
+        white_level: in stored units, above every black level.
+
+    Returns:
+        float32, shape (H, W, C); below 0 under the black level, above 1 over the white level.
+
+    Raises:
+        UsageError: if the levels do not fit the channels or a black level is not below white.
+    """
+    black, scale = _black_and_scale(stored, black_level, white_level)
+    fraction = np.empty(stored.shape, np.float32)
+    for rows in _blocks(stored):
+        fraction[rows] = (stored[rows].astype(np.float64) - black) / scale
+    return fraction
+
+
+def add_noise(
+    stored: Shaped[np.ndarray, "H W C"],
+    noise: Float[np.ndarray, "H W C"],
+    *,
+    black_level: Levels,
+    white_level: Level,
+) -> Shaped[np.ndarray, "H W C"]:
+    """The noisy image in the stored units and type, as a converter would give it.
+
+    Args:
+        stored: the clean image as stored, shape (H, W, C), integers or floats.
+        noise: same shape, fraction of full scale, finite.
+        black_level: in stored units, a number or one for each channel, shape (C,).
+        white_level: in stored units, above every black level.
+
+    Returns:
+        Same shape and dtype. Integers are rounded and clipped to [0, white level], or to the
+        largest number of the clean image where that is above the white level. Floats are neither
+        rounded nor clipped.
+
+    Raises:
+        UsageError: if the levels do not fit the channels or a black level is not below white.
+    """
+    _, scale = _black_and_scale(stored, black_level, white_level)
+    noisy = np.empty_like(stored)
+    highest = 0.0 if stored.dtype.kind == "f" else max(float(white_level), float(stored.max()))
+    for rows in _blocks(stored):
+        block = stored[rows] + noise[rows].astype(np.float64) * scale
+        if stored.dtype.kind != "f":
+            block = np.clip(np.rint(block), 0.0, np.floor(highest))
+        noisy[rows] = block
+    return noisy
+
+
+def _black_and_scale(
+    stored: np.ndarray, black_level: Levels, white_level: Level
+) -> tuple[np.ndarray, np.ndarray]:
+    black, channels = np.atleast_1d(np.asarray(black_level, np.float64)), stored.shape[-1]
+    if black.shape not in ((1,), (channels,)):
+        raise UsageError(
+            f"{black.size} black levels do not fit {channels} channel(s): give one, or one for "
+            "each channel."
+        )
+    scale = white_level - black
+    if not (np.isfinite(scale).all() and scale.min() > 0):
+        raise UsageError(
+            f"the black level {black.max():g} is not below the white level {white_level:g}: give "
+            "both in the units of the file."
+        )
+    if stored.dtype.kind != "f" and not 0 <= black.min() <= white_level <= full_scale(stored.dtype):
+        raise UsageError(
+            f"{stored.dtype} numbers have levels from 0 to {full_scale(stored.dtype):g}, not "
+            f"{black.min():g} to {white_level:g}: give both in the units of the file."
+        )
+    return black, scale
+
+
+def _blocks(stored: np.ndarray) -> Iterator[slice]:
+    step = max(1, BLOCK_VALUES // (stored.shape[1] * stored.shape[2]))
+    return (slice(start, start + step) for start in range(0, len(stored), step))

@@ -1,0 +1,128 @@
+"""`jaxnoise sample` with a model gives the noise of the library, for what the model knows."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxnoise.io.images import read_image
+from jaxnoise.raw.mosaic import by_channel, mosaic_to_packed
+from tests.sample_command import Run, flat, save
+
+CAMERAS, ISOS = ("phone", "compact"), (100, 400)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> dict[str, Path]:
+    """Model folders by name: for packed raw with couplings, for RGB, and one that knows little."""
+    import jax
+
+    from jaxnoise.io import save_model
+    from jaxnoise.models import noiseflow
+
+    folder = tmp_path_factory.mktemp("models")
+    configs = {
+        "raw": noiseflow.Config(arch="S-Ax1-G-CAM", cameras=CAMERAS, isos=ISOS),
+        "rgb": noiseflow.Config(arch="S-G-CAM", channels=3, cameras=CAMERAS, isos=ISOS),
+        "little": noiseflow.Config(arch="N-Q-W", channels=3, cameras=("only",), isos=(0,)),
+    }
+    return {
+        name: save_model(
+            folder / name, "noiseflow", config, noiseflow.init(jax.random.key(1), config)
+        )
+        for name, config in configs.items()
+    }
+
+
+def from_library(model: Path, key_words: list[int], clean: np.ndarray, camera: int, iso: float):
+    """The same noise by the library's own functions."""
+    import jax
+
+    from jaxnoise.io import load_model
+    from jaxnoise.models import noiseflow
+
+    _, config, variables = load_model(model)
+    key = jax.random.key(0)
+    for word in key_words:
+        key = jax.random.fold_in(key, word)
+    return noiseflow.sample_image(key, variables, config, clean, camera, iso)
+
+
+def words(name: str) -> list[int]:
+    return np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], "<u4").tolist()
+
+
+def test_packed_raw_gets_the_noise_of_the_library(tmp_path: Path, run: Run, models):
+    clean = np.random.default_rng(0).random((9, 11, 4), dtype=np.float32)
+    save(tmp_path / "in/a.npz", clean)
+    options = ["--model", models["raw"], "--camera", "compact", "--iso", 200]
+    code, said = run(tmp_path / "in", "--output", tmp_path / "out", "--noise", *options)
+    assert code == 0, said
+    assert "the noise of compact at ISO 200" in said
+    noise = read_image(tmp_path / "out/a_noise.npz")
+    expected = from_library(models["raw"], words("a.npz"), clean, 1, 200.0)
+    np.testing.assert_array_equal(noise, expected)
+    assert noise.std() > 0
+
+
+def test_a_mosaic_gets_the_noise_of_the_library(tmp_path: Path, run: Run, models):
+    raw = np.random.default_rng(0).integers(0, 1024, (13, 10), dtype=np.uint16)
+    save(tmp_path / "in/a.tiff", raw)
+    blacks, white, phase = [60, 64, 70, 64], 1023, "GBRG"
+    options = ["--model", models["raw"], "--camera", "phone", "--iso", 100, "--noise"]
+    levels = ["--bayer", phase, "--black-level", "60,64,70,64", "--white-level", white]
+    code, said = run(tmp_path / "in", "--output", tmp_path / "out", *options, *levels)
+    assert code == 0, said
+    black = np.asarray(by_channel(blacks, phase))
+    packed = (mosaic_to_packed(raw, phase) - black) / (white - black)
+    expected = from_library(
+        models["raw"], words("a.tiff"), np.clip(packed, 0, 1).astype(np.float32), 0, 100.0
+    )
+    noise = read_image(tmp_path / "out/a_noise.tiff")[..., 0]
+    # Packing the noise again shows every pixel that the mosaic has; the first row of GBRG has
+    # neither red nor its green.
+    again = mosaic_to_packed(noise, phase)
+    np.testing.assert_array_equal(again[1:], expected[1:])
+    np.testing.assert_array_equal(again[0, :, 2:], expected[0, :, 2:])
+
+
+def test_temperature_zero_leaves_the_image(tmp_path: Path, run: Run, models):
+    clean = save(tmp_path / "in/a.png", flat((8, 9, 3), dtype="uint8"))
+    options = ["--model", models["rgb"], "--camera", "phone", "--iso", 400]
+    cold, warm = tmp_path / "cold", tmp_path / "warm"
+    assert run(clean, "--output", cold, *options, "--temperature", 0)[0] == 0
+    assert run(clean, "--output", warm, *options)[0] == 0
+    np.testing.assert_array_equal(read_image(cold / "a.png"), read_image(clean))
+    assert (read_image(warm / "a.png") != read_image(clean)).any()
+
+
+def test_a_model_of_one_camera_needs_no_camera(tmp_path: Path, run: Run, models):
+    clean = save(tmp_path / "in/a.png", flat((8, 9, 3), dtype="uint8"))
+    code, said = run(clean, "--output", tmp_path / "out", "--model", models["little"])
+    assert code == 0, said
+    assert "the noise of only at ISO not stated" in said
+
+
+def test_what_a_model_does_not_know_is_refused(tmp_path: Path, run: Run, models):
+    rgb = save(tmp_path / "rgb.png", flat((8, 9, 3), dtype="uint8"))
+    grey = save(tmp_path / "grey.png", flat((8, 9), dtype="uint8"))
+    packed = save(tmp_path / "packed.npz", flat((8, 9, 4)))
+    raw, known = ["--model", models["raw"]], ["--camera", "phone", "--iso", 100]
+    for options, words_ in [
+        ([packed, *raw, "--iso", 100], "give --camera phone or compact"),
+        ([packed, *raw, "--camera", "Phone", "--iso", 100], "use phone or compact"),
+        ([packed, *raw, "--camera", "phone"], "give --iso 100 or 400"),
+        ([packed, *raw, "--camera", "phone", "--iso", 50], "this model knows 100, 400"),
+        ([rgb, *raw, *known], "has 3 channel(s)"),
+        ([grey, *raw, *known], "or mosaics with --bayer"),
+        ([packed, "--model", models["rgb"], *known], "give it RGB images"),
+        ([grey, "--model", models["rgb"], *known, "--bayer", "RGGB"], "give it RGB images"),
+        ([packed, *raw, *known, "--temperature", -1], "--temperature must be"),
+    ]:
+        code, said = run(*options, "--output", tmp_path / "out")
+        assert (code, said.count("\n")) == (2, 1), said
+        assert words_ in said
+    code, said = run(packed, "--output", tmp_path / "out", "--model", tmp_path, *known)
+    assert code == 3 and "config.json is missing" in said
+    assert not (tmp_path / "out").exists()
