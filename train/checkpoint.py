@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from train.errors import NoCheckpoint
+from train.writer import NO_ROOM
 
 PUT_ASIDE = "damaged"
 
@@ -27,10 +29,12 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, *, keep: int = 3, report: Callable[[str], None] = print):
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        # Below this orbax prints the tracebacks of its threads; what goes wrong is raised as well.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         self._folder = folder.absolute()
         self._aside = self._folder.parent / PUT_ASIDE
         self._report = report
+        self._finish_deleting(keep)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
             create=True,
@@ -50,6 +54,9 @@ class Checkpoints:
         Args:
             step: its number.
             tree: any pytree of arrays, PRNG keys and Python numbers.
+
+        Raises:
+            OSError: there is no room for it; the steps before it are as they were.
         """
         if step in self._manager.all_steps():
             return
@@ -60,14 +67,17 @@ class Checkpoints:
             array, kind = _to_numpy(leaf)
             content.append(array.tobytes())
             records.append({"path": jax.tree_util.keystr(path), "kind": kind, **_describe(array)})
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave({"bytes": _to_vector(b"".join(content))}),
-                leaves=ocp.args.JsonSave({"leaves": records}),
-            ),
+        arguments = ocp.args.Composite(
+            state=ocp.args.StandardSave({"bytes": _to_vector(b"".join(content))}),
+            leaves=ocp.args.JsonSave({"leaves": records}),
         )
-        self._manager.wait_until_finished()
+        try:
+            self._manager.save(step, args=arguments)
+            self._manager.wait_until_finished()
+        except Exception as error:
+            if (number := _no_room(error)) is None:
+                raise
+            raise OSError(number, os.strerror(number), str(self._folder)) from error
 
     def restore(self, template: Any) -> tuple[int, Any] | None:
         """Reads the newest usable step, putting damaged ones aside.
@@ -85,6 +95,8 @@ class Checkpoints:
         for step in reversed(self.steps()):
             try:
                 return step, self._read(step, template)
+            except MemoryError:
+                raise  # says nothing about the step
             except Exception as error:  # orbax raises many kinds; all mean that this step is lost
                 place = self._put_aside(step)
                 reason = " ".join(str(error).split())[:200]
@@ -99,6 +111,13 @@ class Checkpoints:
     def close(self) -> None:
         """Waits for everything to be on disk."""
         self._manager.close()
+
+    def _finish_deleting(self, keep: int) -> None:
+        """Removes what a kill has left of a step too many, which orbax deletes file by file."""
+        if jax.process_index() == 0 and self._folder.is_dir():
+            steps = sorted(int(item.name) for item in self._folder.iterdir() if item.name.isdigit())
+            for step in steps[:-keep]:
+                shutil.rmtree(self._folder / str(step))
 
     def _read(self, step: int, template: Any) -> Any:
         leaves, treedef = jax.tree_util.tree_flatten_with_path(template)
@@ -128,6 +147,17 @@ class Checkpoints:
         shutil.move(self._folder / str(step), place)
         self._manager.reload()
         return place
+
+
+def _no_room(error: BaseException | None) -> int | None:
+    """The error number of a full disk if that is what an error of orbax comes from."""
+    while error is not None:
+        for number in NO_ROOM:
+            # Its array files are written by a library that has only text for errors.
+            if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+                return number
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _to_vector(content: bytes) -> np.ndarray:

@@ -7,16 +7,18 @@ import platform
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxnoise.errors import DataError, UsageError
+from train import lock
 from train.errors import Diverged, NoCheckpoint, Stopped
 from train.options import AnyOptions, Options, identity, parse, to_toml
 from train.signals import StopSignals
+from train.writer import NO_ROOM, replace_file
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -29,7 +31,6 @@ EXIT_CODES: dict[type[BaseException], int] = {
     Stopped: 75,
     KeyboardInterrupt: 130,
 }
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 PLATFORMS = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")}
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "grain", "numpy")
 
@@ -65,12 +66,14 @@ def main(
             return 0
         with StopSignals() as stop:
             program(options, stop)
+            print(end="", flush=True)  # a full disk is to be noticed here
         return 0
     except BaseException as error:
         if isinstance(error, SystemExit):  # argparse after --help
             return int(error.code or 0)
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            full = f"the disk is full ({error}): make room and give the same command again."
+            where = f" where {error.filename} is written" if error.filename else ""
+            full = f"the disk is full{where}: make room and give the same command again."
             error = UsageError(full).with_traceback(error.__traceback__)
         code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
         # The file of --config may ask for it as well, unless it is the options that are wrong.
@@ -85,6 +88,9 @@ def main(
                 or "stopped by Ctrl-C; the same command goes on from the last checkpoint."
             )
         return code
+    finally:
+        lock.release()
+        _settle_output()
 
 
 def check_platform() -> None:
@@ -110,9 +116,8 @@ def check_workdir(workdir: Path, options: Options) -> None:
 
     Raises:
         UsageError: the folder holds a run with other options, which are listed, or other files, or
-            it cannot be written.
+            it cannot be written, or another process is at work in it.
     """
-    path = workdir / "config.json"
     with _writing(workdir):
         if workdir.exists() and not workdir.is_dir():
             raise UsageError(f"--workdir {workdir} is a file: choose a folder.")
@@ -123,8 +128,18 @@ def check_workdir(workdir: Path, options: Options) -> None:
             raise PermissionError(errno.EACCES, f"{nearest} is not yours to write")
         if not workdir.exists():
             return
+        # All processes of one run come here before the first of them takes the lock.
+        lock.refuse_if_held(workdir)
+    _check_contents(workdir, options)
+
+
+def _check_contents(workdir: Path, options: Options) -> None:
+    """Raises when a folder holds the run of other options, or something else than a run."""
+    path = workdir / "config.json"
+    with _writing(workdir):
         if not path.exists():
-            if any(item.suffix != ".tmp" for item in workdir.iterdir()):
+            passing = [lock.FILE, *(item.name for item in workdir.glob("*.tmp"))]
+            if any(item.name not in passing for item in workdir.iterdir()):
                 raise UsageError(
                     f"--workdir {workdir} holds other files: choose an empty or new folder."
                 )
@@ -145,7 +160,7 @@ def check_workdir(workdir: Path, options: Options) -> None:
 def open_workdir(
     workdir: Path, options: Options, *, mesh: "Mesh", fingerprint: str, facts: Mapping[str, Any]
 ) -> None:
-    """Writes config.json and manifest.json of a run.
+    """Locks the folder for this process and writes config.json and manifest.json of a run.
 
     A run that goes on keeps the manifest of its first start; what is different this time is added
     under "resumptions".
@@ -158,12 +173,15 @@ def open_workdir(
         facts: more for the manifest.
 
     Raises:
-        UsageError: the run was begun with other data, or the folder cannot be written.
+        UsageError: another process is at work in the folder, the run was begun with other options
+            or data, or the folder cannot be written.
     """
     path, start = workdir / "manifest.json", _start(mesh)
     with _writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock.acquire(workdir)
+        _check_contents(workdir, options)  # another run may have begun since `check_workdir`
         if not path.exists():
-            workdir.mkdir(parents=True, exist_ok=True)
             described = {name: _text(value) for name, value in asdict(options).items()}
             _write_json(workdir / "config.json", identity(options))
             _write_json(
@@ -248,10 +266,22 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    replace_file(path, json.dumps(content, indent=1) + "\n")
+
+
+def _settle_output() -> None:
+    """Gives up output that a full disk does not take: Python would try again at its end and, when
+    that fails as well, exit with a code of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            print(end="", flush=True, file=stream)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _say(sentence: str) -> None:
-    print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # its file may be on the disk that is full; the exit code says enough
+        print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)

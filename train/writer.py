@@ -1,15 +1,19 @@
 """What a run tells: metrics.jsonl for programs, a progress line for people."""
 
+import errno
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 SECONDS_BETWEEN_LINES = 20.0
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a full disk."""
 
 
 class Metrics:
@@ -24,14 +28,16 @@ class Metrics:
     """
 
     def __init__(self, path: Path | None, *, step: int = 0):
-        self._file = None
+        self._path, self._file = path, None
         if path is None:
             return
-        kept = [json.dumps(row) + "\n" for row in read_metrics(path) if row["step"] <= step]
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, path)
-        self._file = path.open("a", encoding="utf-8")
+        rows, damaged = _read_rows(path)
+        if damaged:
+            lines = "1 line was" if damaged == 1 else f"{damaged} lines were"
+            print(f"{path} is damaged: {lines} left out.", file=sys.stderr, flush=True)
+        replace_file(path, "".join(json.dumps(row) + "\n" for row in rows if row["step"] <= step))
+        # Without a buffer, whose rest would be tried again when a full disk has ended the run.
+        self._file = path.open("ab", buffering=0)
 
     def write(self, step: int, values: Mapping[str, Any], times: Mapping[str, float]) -> None:
         """Appends a row; a value that is not finite becomes null.
@@ -40,42 +46,93 @@ class Metrics:
             step: the number of steps taken.
             values: numbers, or nested dictionaries of numbers.
             times: seconds and rates.
+
+        Raises:
+            OSError: the row cannot be written; what was written of it is cut by the next start.
         """
         if self._file is not None:
             row = {"step": step, **_plain(values), "time": _plain(times)}
-            self._file.write(json.dumps(row, allow_nan=False) + "\n")
+            rest = memoryview((json.dumps(row, allow_nan=False) + "\n").encode())
+            with _named(self._path):
+                while rest:  # a disk that is nearly full takes a part of a row
+                    rest = rest[self._file.write(rest) :]
 
     def flush(self) -> None:
         """Puts the rows on disk: called before a checkpoint, which must not be ahead of them."""
         if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            with _named(self._path):
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Puts the rows on disk and closes the file."""
         if self._file is not None:
-            self.flush()
-            self._file.close()
-            self._file = None
+            try:
+                self.flush()
+            finally:
+                self._file.close()
+                self._file = None
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Rows of a metrics.jsonl up to the first line that a crash left incomplete.
+    """Rows of a metrics.jsonl; a last line that a crash left incomplete does not count.
 
     Args:
         path: the file; no rows when it is missing.
 
     Returns:
-        The rows, oldest first.
+        The rows, oldest first, without damaged ones.
     """
-    rows = []
+    return _read_rows(path)[0]
+
+
+def _read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The rows, and how many lines between them are damaged."""
+    rows, damaged, in_between = [], 0, 0
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                rows.append(json.loads(line))
-            except ValueError:
-                break
-    return rows
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if isinstance(row, dict) and type(row.get("step")) is int:
+                rows.append(row)
+                in_between = damaged
+            else:
+                damaged += 1
+    return rows, in_between
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Writes a file in one step: after a crash or on a full disk there is the old one or the new.
+
+    Args:
+        path: the file.
+        text: all that it will hold.
+
+    Raises:
+        OSError: it cannot be written; what was there is as it was.
+    """
+    temporary = path.with_suffix(".tmp")
+    with _named(path):
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _named(path: Path | None) -> Iterator[None]:
+    """Names the file in errors of writing, which the system leaves out."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 class Progress:

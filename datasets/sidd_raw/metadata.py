@@ -11,8 +11,8 @@ from jaxnoise.errors import DataError
 from jaxnoise.io.mat import MatReader
 
 CFA_PATTERN, NOISE_PROFILE = 33422, 51041
-FLOOR = 1e-6
-"""Of shot and read noise: some cameras state a read noise of 0, which has no logarithm."""
+FOR_NONE = 1e-6
+"""In place of shot or read noise of 0 or less, as some cameras state, which has no logarithm."""
 _COLOURS = "RGB"
 _BAYER = {"RGGB", "GRBG", "GBRG", "BGGR"}
 
@@ -23,7 +23,7 @@ class Metadata:
 
     Attributes:
         noise_profile: (shot, read) of the variance shot * intensity + read in fractions of full
-            scale, at least `FLOOR` each; NaN where the file states none.
+            scale, `FOR_NONE` in place of what is not positive; NaN where the file states none.
         phase: Bayer phase, or None where the file states none.
     """
 
@@ -51,21 +51,21 @@ def read_metadata(reader: MatReader, path: Path) -> Metadata:
         # One pair for all colours, or one for each; those of SIDD's phones are the same.
         if profile.size < 2 or not np.isfinite(profile).all() or abs(profile).max() > 1:
             raise DataError(
-                f"{path} states the noise profile {profile.tolist()}, which is none: copy it again "
-                "from its source."
+                f"{path} states the noise profile {profile[:6].tolist()}, which is none: copy it "
+                "again from its source."
             )
-        shot, read = (max(float(number), FLOOR) for number in profile[:2])
+        shot, read = (float(number) if number > 0 else FOR_NONE for number in profile[:2])
     return Metadata((shot, read), None if pattern is None else _phase(pattern))
 
 
-def _tags(info: dict[str, Any]) -> Iterator[tuple[int, np.ndarray]]:
+def _tags(info: dict[str, Any]) -> Iterator[tuple[float, np.ndarray]]:
     """Numbers and values of the tags that imfinfo does not know, those of the main image last."""
     for part in _structs(info.get("SubIFDs")):
         yield from _tags(part)
     for tag in _structs(info.get("UnknownTags")):
         number, value = tag.get("ID"), tag.get("Value")
         if isinstance(number, np.ndarray) and number.size == 1 and isinstance(value, np.ndarray):
-            yield int(number.item()), value.ravel(order="F").astype(np.float64)
+            yield number.item(), value.ravel(order="F").astype(np.float64)
 
 
 def _structs(value: Any) -> Iterator[dict[str, Any]]:

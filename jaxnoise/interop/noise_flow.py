@@ -14,7 +14,13 @@ from jaxtyping import Array, Num
 from jaxnoise.bijectors.chain import SHARED, Layer, parse
 from jaxnoise.bijectors.coupling import kept_channels
 from jaxnoise.errors import DataError
-from jaxnoise.interop.tensor_bundle import Index, find_checkpoint, read_index, read_tensors
+from jaxnoise.interop.tensor_bundle import (
+    Index,
+    find_checkpoint,
+    read_index,
+    read_note,
+    read_tensors,
+)
 from jaxnoise.models.noiseflow import Config
 
 CAMERAS = ("IP", "GP", "S6", "N6", "G4")
@@ -27,7 +33,6 @@ OF_TRAINING = {"Adam", "Adam_1", "beta1_power", "beta2_power", "global_step"}
 MAX_STEPS = 99
 MAX_WIDTH = 1024
 MAX_CHANNELS = 64
-_MAX_NOTES_BYTES = 2**20
 _FLOATS = (1, 2)
 _ONLY = "only models of Noise Flow's layers sdn4, sdn5, gain4 and unc can be read"
 
@@ -121,12 +126,7 @@ def _steps(names: Iterable[str], prefix: Path) -> list[str]:
 def _check_notes(prefix: Path, steps: list[str], with_cameras: bool) -> None:
     """Compares the architecture with the one in hps.txt, if that is there."""
     notes = prefix.with_name("hps.txt")
-    try:
-        with notes.open("rb") as file:
-            text = file.read(_MAX_NOTES_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return
-    stated = re.search(r"^arch,(.*)$", text, re.MULTILINE)
+    stated = re.search(r"^arch,(.*)$", read_note(notes), re.MULTILINE)
     tokens = {"signal": "sdn5" if with_cameras else "sdn4", "gain": "gain4", "block": "unc"}
     found = "|".join(tokens[kind] for kind in steps)
     if stated and stated[1].strip() != found:

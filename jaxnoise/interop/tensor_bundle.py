@@ -27,7 +27,7 @@ DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
 
 _SUFFIX = re.compile(r"\.(?:index|meta|data-\d{5}-of-\d{5})$")
 _STATE_FILE = "checkpoint"
-_MAX_STATE_BYTES = 2**16
+_MAX_NOTE_BYTES = 2**20
 _COPY_AGAIN = "copy the checkpoint again from its source"
 
 
@@ -172,18 +172,32 @@ def data_path(prefix: Path, shard: int, shards: int) -> Path:
     return prefix.with_name(f"{prefix.name}.data-{shard:05d}-of-{shards:05d}")
 
 
+def read_note(path: Path) -> str:
+    """A text file beside a checkpoint.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its first MiB; nothing if it is absent or cannot be read.
+    """
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_NOTE_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def _index_path(prefix: Path) -> Path:
     return prefix.with_name(f"{prefix.name}.index")
 
 
 def _newest(state_file: Path) -> str | None:
     """Name of the checkpoint that a state file calls the newest, without its folder."""
-    try:
-        with state_file.open("rb") as file:
-            text = file.read(_MAX_STATE_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return None
-    stated = re.search(r'^\s*model_checkpoint_path:\s*"([^"\n]*)"', text, re.MULTILINE)
+    text = read_note(state_file)
+    stated = re.search(r'^[ \t]*model_checkpoint_path:[ \t]*"([^"\n]*)"', text, re.MULTILINE)
     return re.split(r"[/\\]", stated[1])[-1] if stated else None
 
 

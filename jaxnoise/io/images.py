@@ -1,7 +1,9 @@
 """Guarded reading of images that strangers made: PNG, TIFF and NPZ."""
 
 import io
+import logging
 import math
+import stat
 import struct
 import zipfile
 from pathlib import Path
@@ -20,6 +22,8 @@ MAX_IMAGE_BYTES = 2 * 2**30
 
 _DTYPES = tuple(np.dtype(kind) for kind in (np.uint8, np.uint16, np.float32, np.float64))
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3}
+# What numpy writes. Others are inflated whole, however little is asked for.
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _KEEP = "save it as 8-bit, 16-bit or float32 PNG, TIFF or NPZ"
 
 
@@ -74,7 +78,10 @@ def read_stored(path: Path, *, max_pixels: int = MAX_PIXELS) -> StoredImage:
         DataError: if the file is missing, too large, damaged or of another kind.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+            raise DataError(f"{path} is no file: check the path.")  # a pipe would never end
+        if found.st_size > MAX_FILE_BYTES:
             raise DataError(
                 f"{path} is larger than {MAX_FILE_BYTES // 2**30} GiB: cut the image into parts."
             )
@@ -171,6 +178,8 @@ def _decode_png(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, st
 def _decode_tiff(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, str]:
     from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 
+    # Its warnings about damaged tags come on top of the one sentence that a damaged file gets.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
         if len(file.pages) != 1 or not isinstance(page, TiffPage):
@@ -186,7 +195,10 @@ def _decode_tiff(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, s
         if page.photometric not in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.CFA):
             raise DataError(f"{name} is neither grey nor RGB: {_KEEP}.")
         if any(sample in (1, 2) for sample in page.extrasamples):
-            raise DataError(f"{name} has an alpha channel: save it without transparency.")
+            raise DataError(
+                f"{name} has an alpha channel: save it without transparency, and packed raw with "
+                "the photometric interpretation minisblack or as NPZ."
+            )
         # Parts that the file does not contain would be read as zeros.
         ends = [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > len(data) or min(page.databytecounts) <= 0:
@@ -204,18 +216,17 @@ def _decode_npz(data: bytes, name: str, max_pixels: int) -> tuple[np.ndarray, st
                 f"{name} holds {len(members)} arrays and none is called image: save one array."
             )
         member = (named or members)[0]
+        if member.compress_type not in _ZIP_METHODS:
+            raise DataError(
+                f"{name} is compressed in an unusual way: save it with numpy.savez_compressed."
+            )
         with archive.open(member) as file:
-            version = np.lib.format.read_magic(file)
-            if version not in ((1, 0), (2, 0)):
+            # Version 2 is for structured types, and its header may declare gigabytes.
+            if np.lib.format.read_magic(file) != (1, 0):
                 raise DataError(
                     f"{name} holds no plain array: save it with numpy.savez(file, image=array)."
                 )
-            read_header = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            shape, fortran_order, dtype = read_header(file)
+            shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
             _check_dtype(dtype, name)
             _check_size(shape, dtype, name, max_pixels)
             size = math.prod(shape) * dtype.itemsize

@@ -24,6 +24,7 @@ from jaxnoise.errors import DataError, UsageError
 
 MAX_FILE_BYTES = 2 * 2**30
 MAX_HEADER_BYTES = 16 * 2**20
+MAX_REASON = 1000
 ARRAY_TYPES = frozenset(
     {"bool", "float32", "float64"} | {f"{s}int{b}" for s in ("", "u") for b in (8, 16, 32, 64)}
 )
@@ -106,7 +107,10 @@ class ParserProcess:
             self.close()
             raise
         if "refusal" in header:
-            raise DataError(f"{path} {header['refusal']}.")
+            # It may quote names from the file, of any length and with codes for the terminal.
+            reason = str(header["refusal"])[:MAX_REASON]
+            reason = "".join(letter if letter.isprintable() else "?" for letter in reason)
+            raise DataError(f"{path} {reason}.")
         if header.get("failure") == "memory":
             raise DataError(
                 f"{path} needs more than {self.memory // 2**20} MiB of memory to read: {_AGAIN}."

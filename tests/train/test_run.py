@@ -5,15 +5,23 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from jaxnoise.errors import DataError, UsageError
-from train import run
+from train import lock, run
 from train.errors import Diverged, NoCheckpoint, Stopped
 from train.options import Options
 
 pytestmark = pytest.mark.fast
+
+
+@pytest.fixture(autouse=True)
+def _release():
+    yield
+    lock.release()
 
 
 def ends_with(error, *arguments):
@@ -65,6 +73,34 @@ def test_a_full_disk_is_a_sentence(capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "/run/metrics.jsonl" in said and "make room" in said
+
+
+FULL_OUTPUT = """
+import sys
+from train import run
+from train.options import Options
+
+def program(options, stop):
+    print("a table")
+
+sys.exit(run.main(Options, program, system="x", presets={"cpu": {}}, arguments=sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize(("stream", "options"), [("stdout", ()), ("stderr", ("--steps", "0"))])
+def test_a_full_disk_under_the_output_keeps_the_exit_code(stream, options):
+    with open("/dev/full", "w") as full:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
+        command = [sys.executable, "-c", FULL_OUTPUT, *options]
+        # An empty PYTHONUNBUFFERED is as good as none.
+        environment = {**os.environ, "PYTHONPATH": os.getcwd(), "PYTHONUNBUFFERED": ""}
+        done = subprocess.run(command, env=environment, **streams)
+    assert done.returncode == 2
+    if stream == "stdout":
+        assert (
+            done.stderr.startswith(b"jaxnoise: the disk is full") and done.stderr.count(b"\n") == 1
+        )
 
 
 def test_help_and_print_config_do_not_run(capsys):
@@ -181,6 +217,38 @@ def test_a_workdir_that_cannot_be_written_is_refused(tmp_path, mesh, monkeypatch
     monkeypatch.setattr(run.os, "replace", refuse)
     with pytest.raises(UsageError, match=f"cannot be written .{os.strerror(number)}"):
         run.open_workdir(tmp_path / "run", Options(), mesh=mesh, fingerprint="f", facts={})
+
+
+def test_a_run_that_began_meanwhile_is_not_overwritten(tmp_path, mesh):
+    folder, options = tmp_path / "run", Options()
+    run.check_workdir(folder, options)
+    other = dataclasses.replace(options, seed=5)
+    run.open_workdir(folder, other, mesh=mesh, fingerprint="f", facts={})
+    lock.release()
+    before = (folder / "config.json").read_bytes()
+    with pytest.raises(UsageError, match="seed 5 there, 0 here"):
+        run.open_workdir(folder, options, mesh=mesh, fingerprint="f", facts={})
+    assert (folder / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("error", [DataError("bad"), KeyboardInterrupt()])
+def test_a_folder_is_locked_until_the_run_ends(tmp_path, mesh, error):
+    def program(options, stop):
+        run.open_workdir(tmp_path, options, mesh=mesh, fingerprint="f", facts={})
+        assert (tmp_path / lock.FILE).exists()
+        raise error
+
+    run.main(Options, program, system="x", presets={"cpu": {}}, arguments=[])
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "manifest.json"}
+
+
+def test_what_a_kill_leaves_of_a_beginning_is_no_obstacle(tmp_path, mesh):
+    for name in (lock.FILE, "config.tmp", "manifest.tmp"):
+        (tmp_path / name).write_text("{")
+    run.check_workdir(tmp_path, Options())
+    run.open_workdir(tmp_path, Options(), mesh=mesh, fingerprint="f", facts={})
+    lock.release()
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "manifest.json"}
 
 
 def test_foreign_folders_are_left_alone(tmp_path):

@@ -1,11 +1,13 @@
 """Rows of metrics.jsonl are strict JSON and end where the checkpoint ends."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
 
-from train.writer import Metrics, Progress, read_metrics
+from train.writer import Metrics, Progress, read_metrics, replace_file
 
 pytestmark = pytest.mark.fast
 
@@ -42,6 +44,68 @@ def test_rows_after_the_restored_step_are_cut(tmp_path):
         (3, 3),
         (4, 40),
     ]
+
+
+class AlmostFull:
+    """A file that takes a few bytes at a time, and none at all when its disk is full."""
+
+    def __init__(self, file, room):
+        self._file, self._room = file, room
+
+    def write(self, content):
+        if self._room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = self._file.write(content[: min(5, self._room)])
+        self._room -= written
+        return written
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+
+def test_a_disk_that_fills_up_is_named_and_the_rest_of_a_row_is_cut(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    metrics = Metrics(path)
+    metrics._file = AlmostFull(metrics._file, room=60)
+    metrics.write(1, {"nll": 1}, {})
+    with pytest.raises(OSError, match=str(path)) as caught:
+        metrics.write(2, {"nll": 2}, {})
+        metrics.write(3, {"nll": 3}, {})
+    assert caught.value.errno == errno.ENOSPC
+    metrics.close()
+    assert path.stat().st_size == 60 and not path.read_bytes().endswith(b"\n")
+    again = Metrics(path, step=1)
+    again.write(2, {"nll": 20}, {})
+    again.close()
+    assert [(row["step"], row["nll"]) for row in read_metrics(path)] == [(1, 1), (2, 20)]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_file_that_cannot_be_replaced_stays(tmp_path, monkeypatch, call):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "config.json"
+    replace_file(path, "old")
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(OSError, match="config.json"):
+        replace_file(path, "new")
+    assert [(item.name, item.read_text()) for item in tmp_path.iterdir()] == [(path.name, "old")]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"step": 2, "nll": 2', '{"stop": 2}', "7", '{"step": "2"}', "[" * 10**5, "\udcff"]
+)
+def test_a_damaged_row_costs_that_row_and_is_said(tmp_path, capsys, line):
+    path = tmp_path / "metrics.jsonl"
+    lines = ['{"step": 1}', line, '{"step": 3}', '{"step": 4}', '{"step": 5, "nl']
+    path.write_text("\n".join(lines), encoding="utf-8", errors="surrogateescape")
+    metrics = Metrics(path, step=3)
+    metrics.close()
+    assert read_metrics(path) == [{"step": 1}, {"step": 3}]
+    assert capsys.readouterr().err == f"{path} is damaged: 1 line was left out.\n"
+    Metrics(path, step=3).close()
+    assert capsys.readouterr().err == ""
 
 
 def test_no_path_writes_nothing(tmp_path):

@@ -152,9 +152,9 @@ class _Frame:
             jnp.stack([jnp.pad(side, 1)[tap : tap + len(side)] for tap in range(3)])
             for side in (rows, columns)
         ]
-        self._mask = None
+        self.mask = None
         if any(self._padding) or not full:
-            self._mask = blocks.map_to_blocks((rows[:, None] & columns)[None])
+            self.mask = blocks.map_to_blocks((rows[:, None] & columns)[None])
 
     def open(self, images: Array) -> Array:
         """The images in blocks, a row and column longer where that makes the sides even."""
@@ -167,14 +167,7 @@ class _Frame:
 
     def clear(self, state: Array) -> Array:
         """The blocks with zeros outside the image."""
-        return state if self._mask is None else jnp.where(self._mask, state, 0)
-
-    def pixels(self, state: Array) -> Array | int:
-        """Number of pixels inside, of all images together."""
-        images, height, width = state.shape[3:]
-        if self._mask is None:
-            return images * height * width * blocks.PIXELS
-        return images * self._mask.sum()
+        return blocks.clear(state, self.mask)
 
     def edge(self, kernel: Float[Array, "3 3 d"]) -> Array:
         """What a channel that is 1 outside the image and 0 inside adds to a convolution."""
@@ -184,44 +177,41 @@ class _Frame:
 
 
 def _condition(layer: Layer, variables: dict, kept: Array, frame: _Frame, train: bool):
-    """What `CouplingConditioner` computes: shift, log scale, and updated statistics or None."""
+    """What `CouplingConditioner` computes: shift, log scale and the updated statistics, if any."""
     params = variables["params"][layer.name]
     statistics = variables["batch_stats"].get(layer.name)
     updated = {}
-
-    def activate(hidden: Array, name: str) -> Array:
-        hidden = hidden + _over_channels(params[name]["bias"])
-        if statistics is not None:
-            stored = statistics[f"{name}_norm"]
-            if train:
-                mean, variance = _moments(hidden, frame)
-                updated[f"{name}_norm"] = {
-                    kind: BATCH_NORM_MOMENTUM * stored[kind] + (1 - BATCH_NORM_MOMENTUM) * value
-                    for kind, value in (("mean", mean), ("var", variance))
-                }
-            else:
-                mean, variance = stored["mean"], stored["var"]
-            scale = jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
-            hidden = (hidden - _over_channels(mean)) * _over_channels(scale)
-        return jax.nn.relu(hidden)
-
-    hidden = activate(blocks.convolve(frame.clear(kept), params["first"]["kernel"]), "first")
-    hidden = activate(blocks.mix(params["second"]["kernel"][0, 0], hidden), "second")
+    hidden = kept
+    for name, apply in (("first", _convolve), ("second", _mix)):
+        kernel, bias = params[name]["kernel"], params[name]["bias"]
+        if statistics is None:
+            hidden = jax.nn.relu(apply(kernel, hidden, frame) + blocks.over_channels(bias))
+            continue
+        stored = statistics[f"{name}_norm"]
+        if train:
+            hidden = apply(kernel, hidden, frame)
+            hidden, mean, variance = blocks.normalise_and_rectify(hidden, frame.mask)
+            batch = {"mean": mean + bias, "var": variance}
+            updated[f"{name}_norm"] = {
+                kind: BATCH_NORM_MOMENTUM * stored[kind] + (1 - BATCH_NORM_MOMENTUM) * value
+                for kind, value in jax.lax.stop_gradient(batch).items()
+            }
+            continue
+        scale = jax.lax.rsqrt(stored["var"] + BATCH_NORM_EPSILON)
+        bias = (bias - stored["mean"]) * scale
+        hidden = jax.nn.relu(apply(kernel * scale, hidden, frame) + blocks.over_channels(bias))
     factor = jnp.exp(3.0 * params["log_factor"])
     kernel = params["last"]["kernel"] * factor
-    output = blocks.convolve(frame.clear(hidden), kernel[:, :, :-1])
-    bias = frame.edge(kernel[:, :, -1]) + _over_channels(params["last"]["bias"] * factor)
+    output = _convolve(kernel[:, :, :-1], hidden, frame)
+    bias = frame.edge(kernel[:, :, -1]) + blocks.over_channels(params["last"]["bias"] * factor)
     shift, raw = jnp.split(output + blocks.settle(bias), 2)
     return shift, params["scale"] * jnp.tanh(raw), updated
 
 
-def _moments(hidden: Array, frame: _Frame) -> tuple[Array, Array]:
-    axes = (1, 2, 3, 4, 5)
-    number = frame.pixels(hidden)
-    mean = frame.clear(hidden).sum(axes) / number
-    return mean, frame.clear((hidden - _over_channels(mean)) ** 2).sum(axes) / number
+def _convolve(kernel: Array, hidden: Array, frame: _Frame) -> Array:
+    return blocks.convolve(frame.clear(hidden), kernel)
 
 
-def _over_channels(values: Float[Array, " c"]) -> Array:
-    """One value per channel, to be added to blocks."""
-    return values[:, None, None, None, None, None]
+def _mix(kernel: Array, hidden: Array, frame: _Frame) -> Array:
+    del frame  # a 1x1 convolution does not look outside
+    return blocks.mix(kernel[0, 0], hidden)

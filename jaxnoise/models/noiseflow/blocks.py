@@ -10,12 +10,15 @@ mixing channels is one of a (D, C) matrix.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
+
+from jaxnoise.nets.coupling_conditioner import BATCH_NORM_EPSILON
 
 SIDE = 2
 """Pixels along the side of a block. On CPUs 2x2 was faster than 1x4, 2x4, 4x4 and 2x8."""
 PIXELS = SIDE * SIDE
 AROUND = SIDE + 2
+_PIXEL_AXES = (1, 2, 3, 4, 5)
 
 # [tap, pixel of the block, pixel in and around the block]: 1 where the tap of the one is the other.
 _TAPS = np.stack([np.eye(SIDE, AROUND, tap) for tap in range(3)])
@@ -108,6 +111,71 @@ def _convolve_backward(kept, change):
 
 
 convolve.defvjp(_convolve_forward, _convolve_backward)
+
+
+@jax.custom_vjp
+def normalise_and_rectify(
+    blocks: Float[Array, "c 2 2 n h2 w2"], mask: Bool[Array, "1 2 2 1 h2 w2"] | None
+) -> tuple[Array, Array, Array]:
+    """Batch normalisation by the statistics of all images together, then ReLU.
+
+    Its derivative is written out because that takes half of the passes over memory. A bias before
+    it would change nothing, and its gradient be rounding errors, so it is left out.
+
+    Args:
+        blocks: shape (C, 2, 2, N, H / 2, W / 2).
+        mask: the pixels that count; None for all.
+
+    Returns:
+        Same shape as blocks; and mean and population variance per channel, both without derivative.
+    """
+    mean, variance = _moments(blocks, mask)
+    scale = jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
+    return jax.nn.relu((blocks - over_channels(mean)) * over_channels(scale)), mean, variance
+
+
+def _normalise_forward(blocks, mask):
+    result = normalise_and_rectify(blocks, mask)
+    _, mean, variance = result
+    return result, (blocks, mask, mean, jax.lax.rsqrt(variance + BATCH_NORM_EPSILON))
+
+
+def _normalise_backward(kept, changes):
+    blocks, mask, mean, scale = kept
+    normal = (blocks - over_channels(mean)) * over_channels(scale)
+    change = jnp.where(normal > 0, changes[0], 0)
+    number = _number(blocks, mask)
+    shared = change.sum(_PIXEL_AXES) / number
+    along = (change * normal).sum(_PIXEL_AXES) / number
+    change = change - over_channels(shared) - normal * over_channels(along)
+    return clear(change * over_channels(scale), mask), None
+
+
+normalise_and_rectify.defvjp(_normalise_forward, _normalise_backward)
+
+
+def clear(blocks: Float[Array, "c 2 2 n h2 w2"], mask: Bool[Array, "1 2 2 1 h2 w2"] | None):
+    """The blocks with zeros where the mask is False; None leaves them as they are."""
+    return blocks if mask is None else jnp.where(mask, blocks, 0)
+
+
+def over_channels(values: Float[Array, " c"]) -> Float[Array, "c 1 1 1 1 1"]:
+    """One value per channel, shaped to meet blocks."""
+    return values[:, None, None, None, None, None]
+
+
+def _moments(blocks, mask):
+    number = _number(blocks, mask)
+    mean = clear(blocks, mask).sum(_PIXEL_AXES) / number
+    squares = clear((blocks - over_channels(mean)) ** 2, mask)
+    return mean, squares.sum(_PIXEL_AXES) / number
+
+
+def _number(blocks, mask):
+    """How many pixels count, of all images together."""
+    if mask is None:
+        return np.prod(blocks.shape[1:])
+    return mask.sum() * blocks.shape[3]
 
 
 def _convolve(around, kernel):
