@@ -1,4 +1,7 @@
-"""Settings of a whole process, made by command-line programs and never by the library itself."""
+"""What command-line programs set for their whole process, and the folder where they keep things.
+
+The library itself calls none of this.
+"""
 
 import ctypes
 import os

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from train.checkpoint import Checkpoints
 from train.devices import replicate, shard
 from train.errors import Diverged
+from train.schedule import Schedule
 from train.signals import StopSignals
 from train.writer import Metrics, Progress
 
@@ -44,35 +45,6 @@ class Task:
     step: Callable[[Any, Any, jax.Array], tuple[Any, Mapping[str, jax.Array]]]
     evaluate: Callable[[Any], tuple[float, Mapping[str, Any]]]
     keep: Callable[[Any], Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How long and how often. All are numbers of steps.
-
-    Attributes:
-        steps: the last step.
-        evaluate_every: between two evaluations; the start and the last step are always evaluated.
-        save_every: between two checkpoints; the last step is always saved.
-        report_every: between two rows of metrics.jsonl.
-        bad_steps: non-finite steps in a row that end the run, at the next step that is reported,
-            evaluated or saved.
-        steps_per_call: steps that the devices take without the host in between, wherever none of
-            them but the last is evaluated or saved. A signal waits for them.
-    """
-
-    steps: int
-    evaluate_every: int = 100
-    save_every: int = 100
-    report_every: int = 1
-    bad_steps: int = 10
-    steps_per_call: int = 1
-
-    def steps_from(self, done: int) -> int:
-        """How many steps the next call takes, a function of the number of steps done alone."""
-        several = self.steps_per_call
-        ends = [self.steps, *((done // n + 1) * n for n in (self.evaluate_every, self.save_every))]
-        return several if done % several == 0 and done + several <= min(ends) else 1
 
 
 @dataclass(frozen=True)
@@ -206,7 +178,7 @@ class _Run:
         }
         self.checkpoints = Checkpoints(workdir / "checkpoints", report=self.progress.say)
         restored = self.checkpoints.restore({"training": training, "best": self.best})
-        self.done, self.fresh = 0, restored is None
+        self.done, self.calls, self.fresh = 0, 0, restored is None
         if restored is not None:
             self.done, tree = restored
             training, self.best = tree["training"], tree["best"]
@@ -241,6 +213,7 @@ class _Run:
                     run = one if count == 1 else several
                     self.training, metrics = run(self.training, batch, self.seed)
                     self.done += count
+                    self.calls += 1
                     self._after_steps(count, metrics)
         finally:
             self.metrics.close()
@@ -330,8 +303,8 @@ class _Run:
             return self.stop.requested is not None
         from jax.experimental import multihost_utils
 
-        # All processes must save the same step, so they agree on it.
-        return multihost_utils.reached_preemption_sync_point(self.done)
+        # All processes must save the same step, so they agree on a call, whose number rises by one.
+        return multihost_utils.reached_preemption_sync_point(self.calls)
 
     def _times(self) -> dict[str, float]:
         return {"seconds": time.monotonic() - self.start}

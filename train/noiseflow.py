@@ -180,7 +180,8 @@ def train(
 
     from jaxnoise.io import save_model
     from train.devices import usual_steps_per_call
-    from train.loop import Schedule, fit
+    from train.loop import fit
+    from train.schedule import Schedule
 
     made = task(config, data, arch=arch, mesh=mesh)
     names = {field.name for field in fields(Schedule)} - {"steps_per_call"}

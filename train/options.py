@@ -56,7 +56,7 @@ class Options:
     save_every: int = option(100, "steps between two checkpoints", minimum=1, places=True)
     report_every: int = option(1, "steps between two rows of metrics.jsonl", minimum=1)
     steps_per_call: int | None = option(
-        None, "steps between two looks of the host (default: 1 on CPUs, 10 elsewhere)", minimum=1
+        None, "steps per call of the devices (default: 1 on CPUs, 10 elsewhere)", minimum=1
     )
     debug: bool = option(False, "show tracebacks", places=True)
 

@@ -47,8 +47,8 @@ def read_index(folder: Path, images: tuple[int, ...]) -> dict[int, Known]:
     if not path.exists():
         return dict.fromkeys(images, Known())
     try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise DataError(f"{path} is too large to be an index: correct or remove it.")
+        if not path.is_file() or path.stat().st_size > MAX_INDEX_BYTES:
+            raise DataError(f"{path} is no file or too large to be an index: correct or remove it.")
         reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline=""), strict=True)
         rows = [{name: (row.get(name) or "").strip() for name in COLUMNS} for row in reader]
     except (OSError, ValueError, csv.Error) as error:

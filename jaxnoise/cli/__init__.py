@@ -77,7 +77,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _code_and_sentence(error: BaseException) -> tuple[int, str]:
     """Exit code of an error, and what to tell the user."""
-    reason = " ".join(str(error).split())[:1000]
+    # Names of strangers' files may hold codes for the terminal.
+    reason = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    reason = " ".join(reason.split())[:1000]
     if isinstance(error, KeyboardInterrupt):
         return 130, "stopped by Ctrl-C."
     if isinstance(error, DataError):
@@ -90,5 +92,6 @@ def _code_and_sentence(error: BaseException) -> tuple[int, str]:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return 2, f"the disk is full ({reason}): make room and give the same command again."
     if isinstance(error, OSError) and error.strerror:
-        return 2, f"{error.filename or 'a file'} cannot be used ({error.strerror})."
+        place = error.filename or "a file"
+        return 2, f"{place} cannot be used ({error.strerror}): choose another path."
     return 1, f"unexpected {type(error).__name__}: {reason[:300]}; --debug shows where."

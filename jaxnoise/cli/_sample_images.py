@@ -57,6 +57,11 @@ def put_noise(jobs: Sequence[Job], source: Source, layout: Layout) -> None:
 
             try:
                 note = put_noise_on_one(job, source, layout, advance)
+            except UsageError as error:
+                if number == len(damaged):
+                    raise
+                done = number - len(damaged)
+                raise UsageError(f"{error} {done} image(s) before it are done.") from error
             except DataError as error:
                 if len(jobs) == 1:
                     raise
@@ -152,7 +157,7 @@ def noisy_image(
     noise = draw(clean)
     if not np.isfinite(noise).all():
         raise DataError(
-            f"the noise for {name} is not finite: the model is damaged, train it again."
+            f"the noise for {name} is not finite: use a smaller --temperature or another model."
         )
     noisy = add_noise(packed, noise, **levels)
     if layout.phase is None:
@@ -182,7 +187,7 @@ def _check_channels(channels: int, name: str, source: Source, layout: Layout) ->
 
 def _doubt(pixels: np.ndarray, name: str, layout: Layout) -> str:
     """A sentence where raw numbers fill so little of their type that full scale may be lower."""
-    raw = layout.phase is not None or pixels.shape[2] == 4
+    raw = layout.phase is not None or pixels.shape[2] in (1, 4)
     if not raw or layout.white_level is not None or pixels.dtype != np.uint16:
         return ""
     high, full = pixels.max(), full_scale(pixels.dtype)

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     save_model(output, name, config, variables)
     print(
         f"{name} {config.arch}, {models.get(name).parameter_count(variables):,} parameters\n"
-        f"channels: {config.channels}\n"
+        f"channels: {config.channels} (packed raw R, Gr, Gb, B, or mosaics with --bayer)\n"
         f"cameras: {', '.join(config.cameras)}\n"
         f"ISO: {', '.join(map(str, config.isos))}\n"
         f"wrote {output}; next, for example:\n"
@@ -93,6 +93,6 @@ def _recognise(path: Path, source: str | None) -> tuple[Path, str]:
     if prefix is None:
         raise DataError(
             f"{path} is no checkpoint that jaxnoise reads: known are TensorFlow's .index and .data "
-            "files (noise_flow_tf)."
+            "files (noise_flow_tf); give them or the folder that holds them."
         )
     return prefix, source or NOISE_FLOW_TF

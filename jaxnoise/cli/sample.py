@@ -10,6 +10,8 @@ NAME = "sample"
 SUMMARY = "Put the noise of a camera on images of any size: PNG, TIFF, NPZ, raw mosaics."
 
 MAX_SEED = 2**31 - 1
+LOUDEST = 1e6
+"""Far beyond any use, and far below where numbers overflow."""
 PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
 DETAILS = """\
 Images are PNG (8 or 16 bit), TIFF or NPZ (8 or 16 bit, or float in [0, 1]) with the channels that
@@ -18,9 +20,13 @@ channel is packed and put back when --bayer names its pattern; its sides may be 
 
 Each output has its input's name, format, type, shape and levels. Integers are rounded and clipped
 to [0, white level], or to the image's own largest value where that is above; floats are neither
-rounded nor clipped. Metadata (EXIF, colour profiles, other arrays of an NPZ file) are not carried
-over. The same seed, file name and options give the same noise on the same versions of the software,
-whatever other files there are.
+rounded nor clipped, and have the precision of 32 bits. Metadata (EXIF, colour profiles, other
+arrays of an NPZ file) are not carried over. The same seed, file name and options give the same
+noise on the same versions of the software, whatever other files there are.
+
+Poisson-Gaussian noise is that of raw: numbers must be linear in light, which those of sRGB
+photographs are not. Realistic values are small: --shot 2e-4 --read 1e-6 is a phone at a low ISO,
+--shot 2e-2 --read 1e-4 one at a very high ISO.
 """
 
 
@@ -72,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--black-level",
         metavar="N[,N,N,N]",
         help="in the file's units: one number, or one for each channel; for mosaics one for each "
-        "of the first 2x2 pixels in reading order [0]",
+        "of the first 2x2 pixels in reading order; negative ones as --black-level=-5 [0]",
     )
     raw.add_argument(
         "--white-level",
@@ -92,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rows",
         metavar="N",
         type=int,
-        help="image rows (packed ones of raw) worked on at a time, which bounds memory [chosen]",
+        help="image rows (packed ones of raw) at a time, which bounds what layers need [chosen]",
     )
 
 
@@ -157,8 +163,8 @@ def _check(arguments: argparse.Namespace) -> tuple[float, ...]:
         given = next(name for name, value in of_model.items() if value is not None)
         raise UsageError(f"{given} belongs to a model: give it with --model.")
     for name, value in (*simple.items(), ("--temperature", arguments.temperature)):
-        if value is not None and not (math.isfinite(value) and value >= 0):
-            raise UsageError(f"{name} must be a number of at least 0, not {value:g}.")
+        if value is not None and not 0 <= value <= LOUDEST:
+            raise UsageError(f"{name} must be from 0 to {LOUDEST:g}, not {value:g}.")
     for name in ("iso", "white_level"):
         value = getattr(arguments, name)
         if value is not None and not math.isfinite(value):

@@ -181,8 +181,8 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give the folder that holds {CONFIG_FILE}.")
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise DataError(f"{path} is too large to describe a model: export the model again.")
+        if path.stat().st_size > MAX_CONFIG_BYTES or not path.is_file():
+            raise DataError(f"{path} is too large or no file: export the model again.")
         description = json.loads(path.read_text(encoding="utf-8"))
     except DataError:
         raise

@@ -95,13 +95,14 @@ class ParserProcess:
             try:
                 process.stdin.write(json.dumps(request).encode() + b"\n")
                 header, arrays = self._receive(process, deadline)
+                value = _assemble(header["value"], arrays) if "value" in header else None
             except (EOFError, BrokenPipeError):
                 raise DataError(self._obituary(process, path, processor)) from None
             except TimeoutError as error:
                 raise DataError(
                     f"{path} takes too long to read: check the disk it lies on, or {_AGAIN}."
                 ) from error
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
                 raise DataError(f"{path} confused its reader: {_AGAIN}.") from error
         except BaseException:
             self.close()
@@ -117,7 +118,7 @@ class ParserProcess:
             )
         if "failure" in header:
             raise DataError(f"{path} cannot be decoded: {_AGAIN}.")
-        return _assemble(header["value"], arrays)
+        return value
 
     def _start(self) -> subprocess.Popen[bytes]:
         root = str(Path(__file__).parents[2])

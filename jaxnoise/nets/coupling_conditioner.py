@@ -14,7 +14,8 @@ class CouplingConditioner(nn.Module):
 
     Three convolutions (3x3, 1x1, 3x3) with ReLU between. The last one starts at zero, so that a
     fresh coupling is the identity, and sees one more channel: 1 on a ring of padding, 0 inside, by
-    which it can tell the border.
+    which it can tell the border. `jaxnoise.models.noiseflow.blocked` computes the same in another
+    way, so a change here is one there.
 
     Attributes:
         width: channels of the hidden layers.

@@ -174,6 +174,8 @@ def test_tags_are_found_by_number_wherever_they_stand(own_tree):
     with MatReader() as reader:
         own_tree.describe(folder, "010", t51041=[2e-3, 3e-5], t1=[9, 9])
         assert read_metadata(reader, path).noise_profile == (2e-3, 3e-5)
+        own_tree.describe(folder, "010", t51041=[2e-3, 3e-7])
+        assert read_metadata(reader, path).noise_profile == (2e-3, 3e-7)
         own_tree.describe(
             folder, "010", inside=True, t1=[9], t51041=[2e-3, -1.0] * 3, t33422=[2, 1, 1, 0]
         )

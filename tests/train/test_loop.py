@@ -15,7 +15,8 @@ import pytest
 
 from train.checkpoint import Checkpoints
 from train.errors import Diverged, Stopped
-from train.loop import Schedule, fit
+from train.loop import fit
+from train.schedule import Schedule
 from train.signals import StopSignals
 from train.writer import read_metrics
 
@@ -107,17 +108,6 @@ def test_several_steps_in_one_call_resume_bit_for_bit(toy, mesh, tmp_path, run_c
         fitted = fit_toy(toy, mesh, tmp_path / name, steps_per_call=4)
         save_model(tmp_path / name / "model", "toy", toy.Config(), fitted.best)
     assert run_content(tmp_path / "straight") == run_content(tmp_path / "resumed")
-
-
-def test_which_steps_go_together():
-    schedule = Schedule(steps=13, evaluate_every=6, save_every=100, steps_per_call=3)
-    done, calls = 0, []
-    while done < schedule.steps:
-        calls.append(schedule.steps_from(done))
-        done += calls[-1]
-    assert calls == [3, 3, 3, 3, 1]
-    assert Schedule(steps=13, evaluate_every=4, steps_per_call=3).steps_from(3) == 1
-    assert Schedule(steps=13, steps_per_call=3).steps_from(4) == 1
 
 
 @pytest.mark.fast
@@ -329,3 +319,28 @@ def test_a_signal_saves_the_step_and_the_run_goes_on(
     assert start(toy_program, tmp_path / "straight").wait() == 0
     assert run_content(tmp_path / "stopped") == run_content(tmp_path / "straight")
     assert json.loads((tmp_path / "stopped/model/config.json").read_text())["name"] == "toy"
+
+
+@pytest.mark.fast
+def test_processes_agree_on_calls_to_stop_after(toy, mesh, tmp_path, monkeypatch):
+    # The number that they agree on must rise by one, also where a call takes several steps.
+    from jax.experimental import multihost_utils
+
+    from train import loop
+
+    asked = []
+    monkeypatch.setattr(multihost_utils, "reached_preemption_sync_point", asked.append)
+    monkeypatch.setattr(loop._Run, "_stop_requested", _as_one_of_two(loop._Run._stop_requested))
+    fit_toy(toy, mesh, tmp_path, steps=20, steps_per_call=4, evaluate_every=10, save_every=20)
+    calls = 8  # 4, 8, 9, 10, 11, 12, 16 and 20 steps done
+    # What follows is orbax, which asks for itself when it saves.
+    assert asked[:calls] == list(range(1, calls + 1)) and calls + 1 not in asked
+
+
+def _as_one_of_two(method):
+    def asked(run):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("jax.process_count", lambda: 2)
+            return method(run)
+
+    return asked

@@ -206,7 +206,8 @@ import dataclasses, sys
 from pathlib import Path
 from train import noiseflow, start
 from train.devices import start_jax
-from train.loop import Schedule, fit
+from train.loop import fit
+from train.schedule import Schedule
 from datasets.pipeline import open_dataset
 mesh = start_jax("cpu")
 assert mesh.size == int(sys.argv[1])

@@ -89,7 +89,8 @@ def toy_task(*, steps, batch_size=8, seed=0, poison=(), pause=0.0):
 def train(workdir, *, steps, save_every, pause=0.0, stop=None):
     from jaxnoise.io import save_model
     from train.devices import start_jax
-    from train.loop import Schedule, fit
+    from train.loop import fit
+    from train.schedule import Schedule
 
     mesh = start_jax("cpu")
     schedule = Schedule(steps=steps, evaluate_every=5, save_every=save_every)

@@ -1,4 +1,4 @@
-"""Noise for one image of any size, in bounded memory."""
+"""Noise for one image of any size, in bands of rows: what layers need does not grow with it."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -133,8 +133,8 @@ class _Image:
             part = self.state[start : end + behind]
             band[before : before + len(part)] = part
             clean = np.zeros((rows * zoom, *self.clean.shape[1:]), np.float32)
-            lit = self.clean[start * zoom : end * zoom]
-            clean[: len(lit)] = lit
+            known = self.clean[start * zoom : end * zoom]
+            clean[: len(known)] = known
             made = _apply(
                 self.variables,
                 band,

@@ -117,6 +117,19 @@ def declared_npz(dtype: str, *shape: int) -> bytes:
     return buffer.getvalue()
 
 
+def npz_member(content: bytes, method: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("image.npy", content)
+    return buffer.getvalue()
+
+
+def npy(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, image)
+    return buffer.getvalue()
+
+
 def pickled_npz() -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, image=np.array([{"a": 1}], dtype=object))
@@ -164,6 +177,13 @@ BAD = {
     "npz cut": (NOISE_NPZ[: len(NOISE_NPZ) // 2], "decoded"),
     "npz flipped bit": (flipped(NOISE_NPZ, len(NOISE_NPZ) // 2), "decoded"),
     "npz pickle": (pickled_npz(), "object"),
+    # Python inflates these whole, and reads a header of this version of any length.
+    "npz bz2": (npz_member(npy(BYTES), zipfile.ZIP_BZIP2), ""),
+    "npz lzma": (npz_member(npy(BYTES), zipfile.ZIP_LZMA), ""),
+    "npz long header": (
+        npz_member(b"\x93NUMPY\x02\x00" + b"\xff" * 4 + b" " * 2**20, zipfile.ZIP_DEFLATED),
+        "",
+    ),
     "npz wrong size": (declared_npz("|u1", 1000, 1000), "decoded"),
     "npz two arrays": (npz(a=FLOATS, b=FLOATS), "2 arrays"),
     "npz no array": (npz(), "decoded|neither|0 arrays"),
