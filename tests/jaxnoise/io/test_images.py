@@ -178,11 +178,11 @@ BAD = {
     "npz flipped bit": (flipped(NOISE_NPZ, len(NOISE_NPZ) // 2), "decoded"),
     "npz pickle": (pickled_npz(), "object"),
     # Python inflates these whole, and reads a header of this version of any length.
-    "npz bz2": (npz_member(npy(BYTES), zipfile.ZIP_BZIP2), ""),
-    "npz lzma": (npz_member(npy(BYTES), zipfile.ZIP_LZMA), ""),
+    "npz bz2": (npz_member(npy(BYTES), zipfile.ZIP_BZIP2), "numpy"),
+    "npz lzma": (npz_member(npy(BYTES), zipfile.ZIP_LZMA), "numpy"),
     "npz long header": (
         npz_member(b"\x93NUMPY\x02\x00" + b"\xff" * 4 + b" " * 2**20, zipfile.ZIP_DEFLATED),
-        "",
+        "numpy",
     ),
     "npz wrong size": (declared_npz("|u1", 1000, 1000), "decoded"),
     "npz two arrays": (npz(a=FLOATS, b=FLOATS), "2 arrays"),
