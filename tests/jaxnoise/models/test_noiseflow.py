@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import jaxnoise.models
-from jaxnoise.batch import NoiseBatch
 from jaxnoise.errors import UsageError
 from jaxnoise.models import noiseflow
 
@@ -41,22 +40,6 @@ def conditions(count=3, size=(6, 8), channels=4):
     clean = jax.random.uniform(jax.random.key(3), (count, *size, channels))
     noise = 0.1 * jax.random.normal(jax.random.key(4), clean.shape)
     return noise, clean, jnp.arange(count) % 2, jnp.asarray([100, 200, 400])[jnp.arange(count) % 3]
-
-
-def correlated_batch(count=256, size=16, seed=0):
-    """Correlated signal-dependent noise and its true NLL, nats per dimension."""
-    key = jax.random.split(jax.random.key(seed), 3)
-    clean = jax.random.uniform(key[0], (count, size, size, 4)) ** 2
-    camera = jnp.arange(count) % 2
-    iso = jnp.asarray([100, 400])[(jnp.arange(count) // 2) % 2]
-    gain = (iso / 100.0 * (1 + camera))[:, None, None, None]
-    scale = jnp.sqrt(1e-3 * gain * clean + 1e-5 * gain**2)
-    white = jax.random.normal(key[1], clean.shape)
-    moving = white + 0.4 * jnp.pad(white, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]
-    mixing = jnp.eye(4) + 0.3 * jnp.eye(4, k=-1)
-    noise = scale * (moving @ mixing.T)
-    truth = (0.5 * (white**2 + LN_2PI) + jnp.log(scale)).mean((1, 2, 3))
-    return NoiseBatch(clean, clean + noise, camera, iso), truth
 
 
 def test_the_reference_form_stores_as_many_parameters_as_published():
@@ -212,63 +195,6 @@ def test_unknown_conditions_are_nan_under_jit_whatever_the_layers(arch):
 def test_wrong_configurations_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         noiseflow.Config(**options)
-
-
-def test_initialisation_from_data_comes_near_the_truth():
-    batch, truth = correlated_batch()
-    arguments = (batch.noise, batch.clean, batch.camera, batch.iso)
-    for arch, excess in {"N-W-K3": 0.004, "S-G-CAM-W-K3": 0.004}.items():
-        options = config(arch)
-        variables = noiseflow.init_from_data(
-            noiseflow.init(jax.random.key(0), options), options, batch
-        )
-        nll = -log_prob(variables, options, *arguments) / batch.clean[0].size
-        # Fitted on these very data: it may only fall below the truth by its parameters' share.
-        share = 2 * noiseflow.parameter_count(variables) / batch.clean.size
-        assert -share < float((nll - truth).mean()) < excess, arch
-
-
-def test_initialisation_fits_the_reference_form_too():
-    batch, _ = correlated_batch(64)
-    options = config("S-G-CAM", parameterisation="reference")
-    fresh = noiseflow.init(jax.random.key(0), options)
-    fitted = noiseflow.init_from_data(fresh, options, batch)
-    arguments = (batch.noise, batch.clean, batch.camera, batch.iso)
-    nll = lambda v: float(-log_prob(v, options, *arguments).mean() / 1024)  # noqa: E731
-    white = 0.5 * float(jnp.log(2 * jnp.pi * jnp.e * batch.noise.var()))
-    assert nll(fitted) < nll(fresh) - 0.5
-    assert nll(fitted) < white - 0.1
-
-
-@pytest.mark.parametrize("parameterisation", ["paper", "reference"])
-def test_an_iso_without_data_lies_between_its_neighbours(parameterisation):
-    batch, _ = correlated_batch(32)
-    options = noiseflow.Config(
-        arch="S-G-CAM",
-        parameterisation=parameterisation,
-        cameras=("alder", "birch", "cedar"),
-        isos=(100, 200, 400),
-    )
-    fresh = noiseflow.init(jax.random.key(0), options)
-    variables = noiseflow.init_from_data(fresh, options, batch)
-    clean = jnp.full((6, 32, 32, 4), 0.3)
-    camera, iso = jnp.asarray([0, 0, 0, 0, 1, 2]), jnp.asarray([100, 200, 400, 100, 100, 100])
-    noise = noiseflow.sample(jax.random.key(1), variables, options, clean, camera, iso)
-    std = np.asarray(noise).std((1, 2, 3))
-    assert std[0] < std[1] < std[2]
-    # The third camera has no data and takes the mean of the others.
-    assert min(std[3:5]) < std[5] < max(std[3:5])
-
-
-def test_constant_noise_is_refused():
-    batch, _ = correlated_batch(4)
-    options = config()
-    with pytest.raises(UsageError, match="constant or not finite"):
-        noiseflow.init_from_data(
-            noiseflow.init(jax.random.key(0), options),
-            options,
-            NoiseBatch(batch.clean, batch.clean, batch.camera, batch.iso),
-        )
 
 
 def test_describe_names_what_has_a_meaning():

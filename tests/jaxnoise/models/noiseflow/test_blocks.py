@@ -39,8 +39,8 @@ def test_a_block_holds_its_four_pixels_beside_the_channel():
     np.testing.assert_array_equal(blocks.from_blocks(state), images)
 
 
-@pytest.mark.parametrize("size", [(2, 2), (4, 6), (10, 2), (8, 16)])
-@pytest.mark.parametrize("channels", [(1, 2), (2, 4), (4, 4), (5, 3)])
+@pytest.mark.parametrize("size", [(2, 2), (4, 6), (10, 2)])
+@pytest.mark.parametrize("channels", [(2, 4), (5, 3)])
 def test_convolution(float64, size, channels):
     before, behind = channels
     same_with_gradients(
