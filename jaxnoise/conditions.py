@@ -2,17 +2,13 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, Num
 
 from jaxnoise.errors import UsageError
+from jaxnoise.tracing import is_concrete
 
 NOT_STATED = 0
 """The ISO number of images that state none: a class of its own, to which nothing interpolates."""
-
-
-def _is_concrete(*arrays) -> bool:
-    return not any(isinstance(array, Tracer) for array in arrays)
 
 
 def check_conditions(camera, iso, *, cameras: tuple[str, ...], isos: tuple[int, ...]) -> None:
@@ -27,7 +23,7 @@ def check_conditions(camera, iso, *, cameras: tuple[str, ...], isos: tuple[int, 
     Raises:
         UsageError: names what is unknown and lists what is known.
     """
-    if not _is_concrete(camera, iso):
+    if not is_concrete(camera, iso):
         return
     camera, iso = np.asarray(camera), np.asarray(iso)
     unknown = camera[(camera < 0) | (camera >= len(cameras)) | (camera != np.floor(camera))]

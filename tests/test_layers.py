@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 FREE = {"numpy", "jax", "jaxtyping"} | set(sys.stdlib_module_names)
 OWN = {"jaxnoise", "train", "datasets", "tests", "benchmarks", "in_venv"}
 VOCABULARY = {
-    f"jaxnoise.{name}" for name in ("errors", "batch", "conditions", "curve", "causal", "process")
+    f"jaxnoise.{name}"
+    for name in ("errors", "batch", "conditions", "curve", "causal", "process", "tracing")
 }
 SYSTEMS = {"noiseflow", "noise2noiseflow", "noisetransfer", "cono", "rcl", "denoiser"}
 READERS = {"PIL", "tifffile", "imagecodecs", "h5py", "scipy", "rawpy", "safetensors"}

@@ -1,0 +1,92 @@
+"""Contrastive loss on a matrix of distances."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Num, Shaped
+
+from jaxnoise.errors import UsageError
+from jaxnoise.losses._cross_entropy import checked_temperature, negative_log_share
+from jaxnoise.tracing import is_concrete
+
+
+def contrastive(
+    distances: Num[Array | np.ndarray, "a b"],
+    *,
+    temperature: float | Num[Array | np.ndarray, ""],
+    negatives: Bool[Array | np.ndarray, "a b"] | None = None,
+    reduction: str = "mean",
+) -> Float[Array, ""]:
+    """Contrastive loss of queries whose positives lie on the diagonal of a matrix of distances.
+
+    Each row adds D_ii / t + log sum_j exp(-D_ij / t), where j runs over i and the row's negatives.
+
+    Args:
+        distances: shape (a, b), b >= a: between query i and candidate j. Candidate i is the
+            positive of query i, and the others are its negatives.
+        temperature: t > 0, unit of the distances, shape ().
+        negatives: shape (a, b), True where candidate j counts as a negative of query i; None means
+            all do. The diagonal is not looked at: a positive always counts.
+        reduction: "mean" or "sum" over the queries. CoNo and RCL sum, which multiplies the loss by
+            the number of queries.
+
+    Returns:
+        Scalar >= 0, float32 or the distances' wider type: log(b) per query where all distances
+        agree, and 0, with gradient 0, for a query without negatives. Under jit NaN where a distance
+        that counts is NaN or a positive's is infinite, or where the temperature is not positive.
+
+    Raises:
+        UsageError: shapes that do not fit, an unknown reduction; outside jit also a distance that
+            counts and is NaN, and a temperature that is not positive.
+
+    Source: CoNo Eq. 6 (t = 0.07); Dong et al., Residual Contrastive Learning, Eq. 5.
+    """
+    distances = jnp.asarray(distances)
+    if distances.ndim != 2 or not 1 <= distances.shape[0] <= distances.shape[1]:
+        raise UsageError(
+            f"distances have shape {distances.shape}; give (queries, candidates) with at least as "
+            "many candidates as queries."
+        )
+    if reduction not in ("mean", "sum"):
+        raise UsageError(f'reduction is "{reduction}"; give "mean" or "sum".')
+    kind = jnp.result_type(distances.dtype, jnp.float32)
+    if not jnp.issubdtype(kind, jnp.floating):
+        raise UsageError(f"Distances of type {kind} have no order; give real numbers.")
+    temperature = checked_temperature(temperature, kind)
+    positives = np.eye(*distances.shape, dtype=bool)
+    if negatives is None:
+        negatives = ~positives
+    negatives = _checked_negatives(negatives, distances)
+    if is_concrete(distances, negatives):
+        if (np.isnan(distances.astype(kind)) & (negatives | positives)).any():
+            raise UsageError("The distances hold NaN; mask those entries or mend them first.")
+    return _loss(distances.astype(kind), temperature, negatives, reduction)
+
+
+@partial(jax.jit, static_argnames="reduction")
+def _loss(
+    distances: Float[Array, "a b"],
+    temperature: Float[Array, ""],
+    negatives: Bool[Array, "a b"],
+    reduction: str,
+) -> Float[Array, ""]:
+    counts = negatives & ~jnp.eye(*distances.shape, dtype=bool)
+    positive = jnp.diagonal(distances)[:, None]
+    rows = negative_log_share((positive - distances) / temperature, counts)
+    # A query without negatives looks at no distance, and must show a NaN of its positive still.
+    rows = jnp.where(jnp.isnan(positive[:, 0]), jnp.nan, rows)
+    return rows.mean() if reduction == "mean" else rows.sum()
+
+
+def _checked_negatives(
+    negatives: Shaped[Array | np.ndarray, "..."], distances: Num[Array, "a b"]
+) -> Bool[Array, "a b"]:
+    negatives = jnp.asarray(negatives)
+    if negatives.shape != distances.shape or negatives.dtype != bool:
+        raise UsageError(
+            f"negatives have shape {negatives.shape} and type {negatives.dtype}; give truth values "
+            f"of the distances' shape {distances.shape}."
+        )
+    return negatives
