@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "numpy", "torch")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "numpy", "scipy", "torch")
+PEERS = ("geomloss", "pykeops", "POT", "ott-jax", "scikit-learn")
 
 
 def write_record(name: str, results: dict, *, folder: Path = RESULTS) -> Path:
@@ -73,7 +74,7 @@ def machine() -> dict[str, str | int | None]:
 def versions() -> dict[str, str]:
     """Versions of Python and of the installed packages that the numbers depend on."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in PACKAGES + PEERS:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -127,7 +127,7 @@ def _sums(centre: Array, reach: Array, period: Array, nodes: int, values: Array)
     start = None
     if nodes > size:
         first = size * jnp.arange(nodes // size, dtype=values.dtype)[:, None, None]
-        start = _circle(_wrapped(turns * first))
+        start = _circle(_multiple(turns, first))
     powers = _powers(_circle(turns), start, size)
     # Sines of a narrow range are made larger, to keep their digits on the grid of the integers.
     largest = 2 * jnp.pi * jnp.arange(1, size + 1, dtype=values.dtype) * reach / period
@@ -151,7 +151,7 @@ def _gradient_over_groups(
     size = group_size(nodes)
 
     def add(total: Array, group: tuple[Array, Array, Array]) -> tuple[Array, None]:
-        start = _circle(_wrapped(turns * group[0]))
+        start = _circle(_multiple(turns, group[0]))
         return total + _real_polynomial(_circle(turns), start, *group[1:]), None
 
     first = size * jnp.arange(nodes // size, dtype=values.dtype)
@@ -181,9 +181,18 @@ def _circle(turns: Array) -> Pair:
     return 1 - 2 * sine * sine, 2 * sine * cosine
 
 
-def _wrapped(turns: Array) -> Array:
-    """The same angles within half a turn of 0."""
-    return turns - jax.lax.round(turns, jax.lax.RoundingMethod.TO_NEAREST_EVEN)
+def _multiple(turns: Array, factor: Array) -> Array:
+    """Turns times a whole number <= 4096, less whole turns; as exact as the turns are.
+
+    The product of the first 12 binary digits with the factor is exact, and that of the rest small.
+    """
+    coarse = _whole(4096 * turns) / 4096
+    product = coarse * factor
+    return (product - _whole(product)) + (turns - coarse) * factor
+
+
+def _whole(x: Array) -> Array:
+    return jax.lax.round(x, jax.lax.RoundingMethod.TO_NEAREST_EVEN)
 
 
 def _horner(coefficients: np.ndarray, x: Array) -> Array:
@@ -203,9 +212,17 @@ def _powers(point: Pair, start: Pair | None, count: int) -> list[Pair]:
     for exponent in range(2, min(STRIDE, count) + 1):
         first.append(_product(first[exponent // 2 - 1], first[(exponent + 1) // 2 - 1]))
     powers = first if start is None else [_product(start, power) for power in first]
-    for _ in range(STRIDE, count):
-        powers = [*powers, _product(powers[-STRIDE], first[-1])]
+    if count > STRIDE:
+        step = _on_circle(first[-1])
+        for _ in range(STRIDE, count):
+            powers = [*powers, _product(powers[-STRIDE], step)]
     return powers
+
+
+def _on_circle(point: Pair) -> Pair:
+    """The point at distance 1 from 0: what rounding adds to it would grow with every product."""
+    factor = 1.5 - 0.5 * (point[0] * point[0] + point[1] * point[1])
+    return point[0] * factor, point[1] * factor
 
 
 def _real_polynomial(point: Pair, start: Pair | None, cosines: Array, sines: Array) -> Array:

@@ -1,5 +1,8 @@
 """Earth mover's distance (W1) between sets of scalars: the mean distance of sorted values."""
 
+from functools import reduce
+from operator import add as add_up
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,17 +15,14 @@ from jaxnoise.distances.sorting import (
     unsorted_columns,
 )
 
-ADDED = 128
+ADDED = 64
 """Rows that one pass adds up for all pairs: sums of so few stay in cache and keep their digits."""
 
-LARGEST_PASS = 2**21
+LARGEST_PASS = 2**19
 """Partial sums, one for each pair and ADDED rows, that exist at a time."""
 
-COLUMNS = 128
-"""Ranks that the gradient works on at a time: all tensors' values of these ranks fit a cache."""
-
-BLOCKS = 16
-"""Blocks of COLUMNS ranks in one pass of the gradient."""
+PARTNERS = 16
+"""Tensors that one expression of the gradient compares all others with."""
 
 Residuals = tuple[Array, Array, Array, Array]
 """Sorted rows and their order, of xs and of ys."""
@@ -147,9 +147,7 @@ def _mean_distances(x: Array, y: Array) -> Float[Array, "a b"]:
             * (1 if equal else length[:, row, None])
             for row in range(ADDED)
         ]
-        while len(terms) > 1:  # in pairs, for the digits
-            terms = [one + other for one, other in zip(terms[::2], terms[1::2], strict=True)]
-        return total + terms[0].sum(0), None
+        return total + reduce(add_up, terms).sum(0), None
 
     parts = (cut(x), cut(y), cut(jnp.asarray(lengths, x.dtype)[:, None]))
     total, _ = jax.lax.scan(add, jnp.zeros((x.shape[1], y.shape[1]), x.dtype), parts)
@@ -159,19 +157,15 @@ def _mean_distances(x: Array, y: Array) -> Float[Array, "a b"]:
 def _signs(x: Array, y: Array, weights: Float[Array, "a b"]) -> Array:
     """Sum over j of weights_ij sign(x_i - y_j) at every rank."""
 
-    def of_blocks(blocks: tuple[Array, Array]) -> Array:
-        x, y = blocks
-        total = jnp.zeros_like(x)
+    def add(total: Array, partners: tuple[Array, Array]) -> tuple[Array, None]:
+        y, weights = partners
         for partner in range(y.shape[1]):
-            total += weights[:, partner, None] * jnp.sign(x - y[:, partner, None])
-        return total
+            # A difference times this number is at least 1, or 0: two instructions for a sign.
+            large = (x - y[:, partner, None]) * (1 / jnp.finfo(x.dtype).tiny)
+            total += jax.lax.clamp(-1.0, large, 1.0).astype(x.dtype) * weights[partner]
+        return total, None
 
-    # The loop's operands are stored as blocks; without it every term would transpose anew.
-    total = jax.lax.map(of_blocks, (_by_rank(x), _by_rank(y)))
-    return jnp.moveaxis(total, -2, -1).reshape(-1, x.shape[1])[: len(x)]
-
-
-def _by_rank(rows: Array) -> Float[Array, "passes blocks sets columns"]:
-    """Rows of ranks as BLOCKS blocks a pass, COLUMNS ranks a block, padded with zeros."""
-    padded = jnp.pad(rows, ((0, -len(rows) % (BLOCKS * COLUMNS)), (0, 0)))
-    return padded.reshape(-1, BLOCKS, COLUMNS, rows.shape[1]).swapaxes(2, 3)
+    missing = -y.shape[1] % min(PARTNERS, y.shape[1])
+    partners = jnp.pad(y, ((0, 0), (0, missing))).reshape(len(y), -1, min(PARTNERS, y.shape[1]))
+    weighted = jnp.pad(weights.T, ((0, missing), (0, 0))).reshape(-1, partners.shape[2], len(x[0]))
+    return jax.lax.scan(add, jnp.zeros_like(x), (partners.swapaxes(0, 1), weighted))[0]

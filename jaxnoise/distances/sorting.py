@@ -70,9 +70,8 @@ def unsorted_columns(rows: Float[Array, "n sets"], order: Order) -> Float[Array,
     Returns:
         Shape (B, n).
     """
-    sets = jnp.arange(rows.shape[1])[:, None]
-    places = jnp.zeros(rows.shape[::-1], rows.dtype).at[sets, order.T]
-    return places.set(rows.T, unique_indices=True, mode="promise_in_bounds")
+    places = jnp.zeros(rows.shape[::-1], rows.dtype).at[jnp.arange(rows.shape[1]), order]
+    return places.set(rows, unique_indices=True, mode="promise_in_bounds")
 
 
 def _by_argsort(values: Float[Array, "sets n"]) -> tuple[Float[Array, "n sets"], Order]:
