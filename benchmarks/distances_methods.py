@@ -50,6 +50,8 @@ class Method:
             as its third argument.
         own_terms: whether the kernels within each set are computed once for all pairs.
         in_full: whether it does all pairs of a problem that `Budget.kernels` allows.
+        once_each: whether most of its work is done once for each tensor: such a method always does
+            all of them, since its time does not grow with the number of pairs.
         most_samples: beyond which it needs more memory than one has: it holds d x d matrices.
     """
 
@@ -62,6 +64,7 @@ class Method:
     variants: tuple[Any, ...] = (None,)
     own_terms: bool = False
     in_full: bool = False
+    once_each: bool = False
     most_samples: int = 2**31
 
     def is_installed(self) -> bool:
@@ -155,21 +158,21 @@ OTT: Any = {"packages": ("ott",), "accelerators": ANYWHERE}
 
 METHODS = (
     Method("MMD", OURS, _ours("MMD"), accelerators=ANYWHERE),
-    Method("MMD", "dense JAX, blocked", _exact, accelerators=ANYWHERE, **DENSE),
+    Method("MMD", "double sum in JAX", _exact, accelerators=ANYWHERE, **DENSE),
     Method("MMD", "dense PyTorch", _torch("dense_mmd2"), variants=CHUNKS, **DENSE, **TORCH),
     Method("MMD", "geomloss", _torch("geomloss_mmd2"), **GEOMLOSS),
     Method("MMD", "geomloss, KeOps", _torch("geomloss_mmd2"), **KEOPS),
     Method("MMD", "scikit-learn rbf_kernel", _other("sklearn_mmd2"), **SKLEARN),
     Method("EMD", OURS, _ours("EMD"), accelerators=ANYWHERE),
-    Method("EMD", "plain JAX", _plain("sorted_emd"), accelerators=ANYWHERE),
-    Method("EMD", "PyTorch sort", _torch("sorted_emd"), **TORCH),
+    Method("EMD", "plain JAX", _plain("sorted_emd"), accelerators=ANYWHERE, once_each=True),
+    Method("EMD", "PyTorch sort", _torch("sorted_emd"), once_each=True, **TORCH),
     Method("EMD", "POT wasserstein_1d", _other("pot_batched"), **POT),
     Method("EMD", "POT emd2_1d", _other("pot_pairs"), **POT),
     Method("EMD", "SciPy", _other("scipy_emd"), **SCIPY),
     Method("EMD", "OTT", _other("ott_emd"), **OTT),
     Method(BD, OURS, _ours(BD), accelerators=ANYWHERE),
-    Method(BD, "plain JAX", _plain("moments_bhattacharyya"), accelerators=ANYWHERE),
-    Method(BD, "PyTorch", _torch("bhattacharyya"), **TORCH),
+    Method(BD, "plain JAX", _plain("moments_bhattacharyya"), accelerators=ANYWHERE, once_each=True),
+    Method(BD, "PyTorch", _torch("bhattacharyya"), once_each=True, **TORCH),
 )
 """Ours and the peers, of which some may not be installed."""
 

@@ -73,7 +73,7 @@ class Entry:
         self.method, self.task, self.problem = method, task, problem
         sets, samples = problem.xs.shape
         self.sets = sets
-        if method.name != OURS:
+        if method.name != OURS and not method.once_each:
             whole = method.in_full and sets**2 * samples**2 <= budget.kernels
             self.sets = sets if whole else self._affordable(budget.seconds)
         smaller = problem.first(self.sets)

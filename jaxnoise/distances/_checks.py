@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnoise.errors import UsageError
-from jaxnoise.tracing import is_concrete
+from jaxnoise.tracing import holds
 
 Values = jax.Array | np.ndarray
 Width = float | int | np.floating | Sequence | Values
@@ -53,7 +53,7 @@ def checked_pair(
             )
     if x.ndim != y.ndim or x.shape[1 + batched :] != y.shape[1 + batched :]:
         raise UsageError(f"Samples of shapes {x.shape} and {y.shape} differ in their dimension.")
-    if is_concrete(x, y) and not (jnp.isfinite(x).all() and jnp.isfinite(y).all()):
+    if not (holds(jnp.isfinite, x) and holds(jnp.isfinite, y)):
         raise UsageError("The samples hold NaN or infinity; remove those values first.")
     return x.astype(kind), y.astype(kind)
 
@@ -74,10 +74,13 @@ def checked_bandwidth(bandwidth: Width, kind: jnp.dtype) -> jax.Array:
     widths = jnp.atleast_1d(jnp.asarray(bandwidth, kind))
     if widths.ndim != 1 or widths.size == 0:
         raise UsageError(f"bandwidth has shape {np.shape(bandwidth)}; give one number or a list.")
-    fine = (widths > 0) & jnp.isfinite(widths)
-    if is_concrete(widths) and not fine.all():
+
+    def fine(widths: jax.Array) -> jax.Array:
+        return (widths > 0) & jnp.isfinite(widths)
+
+    if not holds(fine, widths):
         raise UsageError(f"bandwidth is {bandwidth}; give a positive number.")
-    return jnp.where(fine, widths, jnp.nan)
+    return jnp.where(fine(widths), widths, jnp.nan)
 
 
 def checked_estimator(estimator: str) -> None:

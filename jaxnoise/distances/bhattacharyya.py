@@ -41,8 +41,8 @@ def pairwise_bhattacharyya(
 ) -> Float[Array, "a b"]:
     """Bhattacharyya distance between every set of residuals in `xs` and every one in `ys`.
 
-    The cost is O(a n + b m + a b). The gradient is finite everywhere; where a variance is at its
-    floor none flows through it.
+    The cost is O(a n + b m + a b). The gradient is finite where the ratio of variances is; where a
+    variance is at its floor none flows through it.
 
     Args:
         xs: sets of residuals, shape (a, n), any unit; n >= 2.
@@ -51,7 +51,7 @@ def pairwise_bhattacharyya(
     Returns:
         Shape (a, b), each >= 0, float32 or the samples' wider type; 0 when means and variances
         agree. Variances are sample variances (divided by n - 1), floored at 1e-12 of the unit
-        squared. Under jit NaN where a set holds NaN or infinity.
+        squared. Under jit everything is NaN where a set holds NaN or infinity.
 
     Raises:
         UsageError: shapes that do not fit, fewer than two values in a set; outside jit also NaN

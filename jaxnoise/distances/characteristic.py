@@ -61,7 +61,7 @@ def characteristic(
         centre: any number near the middle of the values, shape (); has no gradient.
         reach: largest |x - centre|, shape (), at most period / 2; has no gradient.
         period: shape (), in the unit of the values; has no gradient.
-        nodes: number of frequencies M, m = 1 ... M; M <= GROUP or a multiple of `group_size(M)`.
+        nodes: number of frequencies M, m = 1 ... M. Above GROUP one with large divisors is fast.
 
     Returns:
         Two arrays (B, M). One is taken from the cosine because what stays is all that differs

@@ -52,9 +52,9 @@ def pairwise_emd(
 ) -> Float[Array, "a b"]:
     """Earth mover's distance (W1) between every set of scalars in `xs` and every one in `ys`.
 
-    Each set is sorted once. Differentiable in xs and ys: the gradient of a pair is the sign of
-    the difference of the two values of a rank, 0 where they are equal; tied values of a set share
-    their ranks in any order, so that only sums over ties are defined.
+    Each set is sorted once. Differentiable in xs and ys, in reverse mode: the gradient of a pair is
+    the sign of the difference of the two values of a rank, 0 where they are equal; tied values of a
+    set share their ranks in any order, so that only sums over ties are defined.
 
     Args:
         xs: sets of samples, shape (a, n), any unit.
@@ -62,10 +62,11 @@ def pairwise_emd(
             compared on the common refinement of their steps.
 
     Returns:
-        Shape (a, b), in the unit of the samples; under jit NaN for a set that holds NaN.
+        Shape (a, b), in the unit of the samples; under jit NaN for a set that holds NaN, and NaN or
+        infinity for one that holds infinity.
 
     Raises:
-        UsageError: shapes that do not fit; outside jit also NaN.
+        UsageError: shapes that do not fit; outside jit also NaN and infinity.
 
     Source: RCL Eq. 7; in one dimension the optimal transport keeps the order.
     """

@@ -18,7 +18,7 @@ from jaxnoise.distances._checks import (
 from jaxnoise.distances.emd import pairwise_emd
 from jaxnoise.distances.mmd import mmd2_nodes, pairwise_mmd2
 from jaxnoise.errors import UsageError
-from jaxnoise.tracing import is_concrete
+from jaxnoise.tracing import holds, is_concrete
 
 Pairwise = Callable[[Array, Array], Array]
 
@@ -183,7 +183,7 @@ def _checked_directions(
         raise UsageError(
             f"directions have shape {directions.shape}; give the shape (number, {xs.shape[2]})."
         )
-    if is_concrete(directions) and not jnp.isfinite(directions).all():
+    if not holds(jnp.isfinite, directions):
         raise UsageError("The directions hold NaN or infinity; remove those first.")
     return directions
 

@@ -26,7 +26,7 @@ Order = Int32[Array, "n sets"]
 
 
 def sorted_rows(values: Float[Array, "sets n"]) -> Float[Array, "n sets"]:
-    """Every set in ascending order, one set a column; NaN comes last.
+    """Every set in ascending order, one set a column; NaN comes first or last, by its sign.
 
     Args:
         values: shape (B, n).

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.errors import UsageError
-from jaxnoise.tracing import is_concrete
+from jaxnoise.tracing import holds
 
 
 def checked_temperature(
@@ -27,9 +27,13 @@ def checked_temperature(
     value = jnp.asarray(temperature, kind)
     if value.ndim:
         raise UsageError(f"temperature has shape {value.shape}; give one number.")
-    if is_concrete(value) and not (value > 0 and jnp.isfinite(value)):
+
+    def fine(value: jax.Array) -> jax.Array:
+        return (value > 0) & jnp.isfinite(value)
+
+    if not holds(fine, value):
         raise UsageError(f"temperature is {temperature}; give a positive number.")
-    return jnp.where(value > 0, value, jnp.nan)
+    return jnp.where(fine(value), value, jnp.nan)
 
 
 def negative_log_share(

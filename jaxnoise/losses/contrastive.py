@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Num, Shaped
 
 from jaxnoise.errors import UsageError
 from jaxnoise.losses._cross_entropy import checked_temperature, negative_log_share
-from jaxnoise.tracing import is_concrete
+from jaxnoise.tracing import holds
 
 
 def contrastive(
@@ -34,8 +34,9 @@ def contrastive(
 
     Returns:
         Scalar >= 0, float32 or the distances' wider type: log(b) per query where all distances
-        agree, and 0, with gradient 0, for a query without negatives. Under jit NaN where a distance
-        that counts is NaN or a positive's is infinite, or where the temperature is not positive.
+        agree, and 0, with gradient 0, for a query without negatives. NaN where a positive's
+        distance is infinite; under jit also where a distance that counts is NaN or the temperature
+        is not positive.
 
     Raises:
         UsageError: shapes that do not fit, an unknown reduction; outside jit also a distance that
@@ -59,9 +60,12 @@ def contrastive(
     if negatives is None:
         negatives = ~positives
     negatives = _checked_negatives(negatives, distances)
-    if is_concrete(distances, negatives):
-        if (np.isnan(distances.astype(kind)) & (negatives | positives)).any():
-            raise UsageError("The distances hold NaN; mask those entries or mend them first.")
+
+    def known(distances: jax.Array, negatives: jax.Array) -> jax.Array:
+        return ~(jnp.isnan(distances) & (negatives | positives))
+
+    if not holds(known, distances, negatives):
+        raise UsageError("The distances hold NaN; mask those entries or mend them first.")
     return _loss(distances.astype(kind), temperature, negatives, reduction)
 
 
@@ -75,8 +79,8 @@ def _loss(
     counts = negatives & ~jnp.eye(*distances.shape, dtype=bool)
     positive = jnp.diagonal(distances)[:, None]
     rows = negative_log_share((positive - distances) / temperature, counts)
-    # A query without negatives looks at no distance, and must show a NaN of its positive still.
-    rows = jnp.where(jnp.isnan(positive[:, 0]), jnp.nan, rows)
+    # A query without negatives looks at no distance, and must show that of its positive still.
+    rows = jnp.where(jnp.isfinite(positive[:, 0]), rows, jnp.nan)
     return rows.mean() if reduction == "mean" else rows.sum()
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxnoise.errors import UsageError
 from jaxnoise.losses._cross_entropy import checked_temperature, negative_log_share
-from jaxnoise.tracing import is_concrete
+from jaxnoise.tracing import holds
 
 SHORTEST = 1e-8
 """Embeddings shorter than this are divided by it, so that a zero vector has a finite gradient."""
@@ -86,10 +86,13 @@ def _check(given: Sequence[Embeddings], kind: jnp.dtype) -> None:
         )
     if not jnp.issubdtype(kind, jnp.floating):
         raise UsageError(f"Embeddings of type {kind} have no cosine; give real numbers.")
-    if is_concrete(*given) and not all(jnp.isfinite(array).all() for array in given):
+    if not all(holds(jnp.isfinite, array) for array in given):
         raise UsageError("The embeddings hold NaN or infinity; mend them first.")
 
 
 def _normalised(embeddings: Float[Array, "n c"]) -> Float[Array, "n c"]:
+    # The square of a very long one would be infinite.
+    largest = jax.lax.stop_gradient(jnp.abs(embeddings).max(1, keepdims=True))
+    embeddings = embeddings / jnp.maximum(largest, 1)
     squared = (embeddings**2).sum(1, keepdims=True)
     return embeddings / jnp.sqrt(jnp.maximum(squared, SHORTEST**2))

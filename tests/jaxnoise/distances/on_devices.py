@@ -10,7 +10,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxnoise.distances import pairwise_bhattacharyya, pairwise_emd, pairwise_mmd2
 from jaxnoise.losses import contrastive
 
-SETS, COUNT = 16, 300
+SETS, COUNT = 8, 100
 
 
 def main(path: str) -> None:

@@ -48,6 +48,11 @@ def test_nodes_come_in_few_sizes():
     ]
 
 
+def test_the_bound_never_falls_with_the_range():
+    bounds = [quadrature.mmd2_error_bound(10**k, bandwidth=1, nodes=8) for k in range(9)]
+    assert (np.diff(bounds) >= 0).all() and bounds[-1] > 2
+
+
 def test_float64_leaves_less_out():
     for dtype, most in (("float32", 2e-7), ("float64", 2e-13)):
         needed = quadrature.nodes_needed(np.float64(8), np.ones(1, dtype))
