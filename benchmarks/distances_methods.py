@@ -52,7 +52,7 @@ class Method:
         in_full: whether it does all pairs of a problem that `Budget.kernels` allows.
         once_each: whether most of its work is done once for each tensor: such a method always does
             all of them, since its time does not grow with the number of pairs.
-        most_samples: beyond which it needs more memory than one has: it holds d x d matrices.
+        most_samples: beyond which one pair takes more memory, or more time, than one has.
     """
 
     distance: str
@@ -138,14 +138,18 @@ OURS = "jaxnoise"
 CHUNKS = (2**16, 2**18, 2**20, 2**22)
 BD = "Bhattacharyya"
 
-DENSE: Any = {"own_terms": True, "in_full": True}
+DENSE: Any = {"own_terms": True, "in_full": True, "most_samples": 16384}
 TORCH: Any = {"packages": ("torch",)}
 GEOMLOSS: Any = {
     "packages": ("torch", "geomloss"),
     "variants": ("tensorized",),
     "most_samples": 4096,
 }
-KEOPS: Any = {"packages": ("torch", "geomloss", "pykeops"), "variants": ("online",)}
+KEOPS: Any = {
+    "packages": ("torch", "geomloss", "pykeops"),
+    "variants": ("online",),
+    "most_samples": 16384,
+}
 POT: Any = {"packages": ("ot",), "tasks": ("value",)}
 SCIPY: Any = {"packages": ("scipy",), "tasks": ("value",)}
 SKLEARN: Any = {
