@@ -31,6 +31,7 @@ CENTRE = 3.0
 """Added to a term in [-1, 1], it leaves a number in [2, 4] whose lowest bit is 2^-22."""
 
 INTEGERS = {"float32": (np.int32, 22), "float64": (np.int64, 51)}
+"""Integers as wide as the type, and the bits of a number in [2, 4] behind the point."""
 
 COSINE, SINE = (
     Chebyshev.interpolate(function, 5, domain=[0, 1 / 16]).convert(kind=Polynomial).coef

@@ -108,7 +108,7 @@ def pairwise_mmd2(
     if is_concrete(xs, ys, widths):
         needed = float(_needed(xs, ys, widths))
         if nodes is not None and nodes * (1 + 1e-5) < needed:
-            raise UsageError(f"nodes is {nodes}, and these data need {int(np.ceil(needed))}.")
+            raise UsageError(f"nodes is {nodes}, and these data need {np.ceil(needed):.0f}.")
         if nodes is None and needed > quadrature.MOST_NODES:
             warnings.warn(
                 "The values span so many bandwidths that the exact form takes over, which is slow; "

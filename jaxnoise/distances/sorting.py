@@ -17,6 +17,7 @@ LONGEST = 2**17
 """Values per tensor up to which a position and a useful part of the value share 32 bits."""
 
 MOST_ROUNDS = 16
+"""Rounds of exchanges between neighbours before XLA's sort takes over."""
 
 LAST = np.iinfo(np.int32).max
 """Key of rows that fill up a power of two."""

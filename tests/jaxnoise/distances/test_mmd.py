@@ -185,6 +185,7 @@ def test_outliers_are_left_to_the_exact_form():
         ({"estimator": "best"}, "biased"),
         ({"nodes": 3}, "these data need"),
         ({"nodes": 0}, "positive"),
+        ({"x": np.array([-3e38, 3e38]), "nodes": 8}, "these data need inf"),
         ({"x": np.zeros(1), "estimator": "unbiased"}, "too few"),
     ],
 )
