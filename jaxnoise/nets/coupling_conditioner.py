@@ -5,7 +5,8 @@ import jax.numpy as jnp
 from flax.linen.initializers import normal, variance_scaling, zeros_init
 from jaxtyping import Array, Float
 
-BATCH_NORM_EPSILON = 1e-4
+BATCH_NORM_EPSILON = {"batch": 1e-4, "batch_affine": 1e-5}
+"""Added to the variance, by kind of normalisation."""
 BATCH_NORM_MOMENTUM = 0.9
 
 
@@ -20,9 +21,10 @@ class CouplingConditioner(nn.Module):
     Attributes:
         width: channels of the hidden layers.
         changed: channels to shift and scale.
-        normalisation: "none", or "batch" for batch normalisation without scale and shift.
+        normalisation: "none"; "batch" for batch normalisation without scale and shift, as in the
+            published code of Noise Flow; "batch_affine" with both, as in that of Noise2NoiseFlow.
 
-    Source: the published implementation of Noise Flow; the edge channel is that of Glow.
+    Source: the published implementations; the edge channel is that of Glow.
     """
 
     width: int
@@ -43,20 +45,22 @@ class CouplingConditioner(nn.Module):
         Returns:
             Shift, and log scale bounded by the learned `scale`.
         """
-        if self.normalisation == "batch":
+        normalised = self.normalisation in BATCH_NORM_EPSILON
+        if normalised:
             kernel_init = normal(0.05 * self.width / 512)
         else:
             kernel_init = variance_scaling(2.0, "fan_in", "normal")
         hidden = kept
         for name, size in (("first", 3), ("second", 1)):
             hidden = nn.Conv(self.width, (size, size), kernel_init=kernel_init, name=name)(hidden)
-            if self.normalisation == "batch":
+            if normalised:
+                affine = self.normalisation == "batch_affine"
                 hidden = nn.BatchNorm(
                     use_running_average=not train,
                     momentum=BATCH_NORM_MOMENTUM,
-                    epsilon=BATCH_NORM_EPSILON,
-                    use_scale=False,
-                    use_bias=False,
+                    epsilon=BATCH_NORM_EPSILON[self.normalisation],
+                    use_scale=affine,
+                    use_bias=affine,
                     use_fast_variance=False,
                     name=f"{name}_norm",
                 )(hidden)

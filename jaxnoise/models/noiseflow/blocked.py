@@ -180,6 +180,7 @@ def _condition(layer: Layer, variables: dict, kept: Array, frame: _Frame, train:
     """What `CouplingConditioner` computes: shift, log scale and the updated statistics, if any."""
     params = variables["params"][layer.name]
     statistics = variables["batch_stats"].get(layer.name)
+    epsilon = BATCH_NORM_EPSILON["batch_affine" if "first_norm" in params else "batch"]
     updated = {}
     hidden = kept
     for name, apply in (("first", _convolve), ("second", _mix)):
@@ -188,17 +189,25 @@ def _condition(layer: Layer, variables: dict, kept: Array, frame: _Frame, train:
             hidden = jax.nn.relu(apply(kernel, hidden, frame) + blocks.over_channels(bias))
             continue
         stored = statistics[f"{name}_norm"]
+        affine = params.get(f"{name}_norm")
+        weight, shift = (
+            (affine["scale"], affine["bias"])
+            if affine
+            else (jnp.ones_like(bias), jnp.zeros_like(bias))
+        )
         if train:
             hidden = apply(kernel, hidden, frame)
-            hidden, mean, variance = blocks.normalise_and_rectify(hidden, frame.mask)
+            hidden, mean, variance = blocks.normalise_and_rectify(
+                hidden, frame.mask, weight, shift, epsilon
+            )
             batch = {"mean": mean + bias, "var": variance}
             updated[f"{name}_norm"] = {
                 kind: BATCH_NORM_MOMENTUM * stored[kind] + (1 - BATCH_NORM_MOMENTUM) * value
                 for kind, value in jax.lax.stop_gradient(batch).items()
             }
             continue
-        scale = jax.lax.rsqrt(stored["var"] + BATCH_NORM_EPSILON)
-        bias = (bias - stored["mean"]) * scale
+        scale = weight * jax.lax.rsqrt(stored["var"] + epsilon)
+        bias = (bias - stored["mean"]) * scale + shift
         hidden = jax.nn.relu(apply(kernel * scale, hidden, frame) + blocks.over_channels(bias))
     factor = jnp.exp(3.0 * params["log_factor"])
     kernel = params["last"]["kernel"] * factor

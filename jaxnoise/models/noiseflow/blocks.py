@@ -7,12 +7,12 @@ product of a (4 D, 16 C) matrix made of the kernel with the 4x4 pixels in and ar
 mixing channels is one of a (D, C) matrix.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
-
-from jaxnoise.nets.coupling_conditioner import BATCH_NORM_EPSILON
 
 SIDE = 2
 """Pixels along the side of a block. On CPUs 2x2 was faster than 1x4, 2x4, 4x4 and 2x8."""
@@ -113,9 +113,13 @@ def _convolve_backward(kept, change):
 convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
-@jax.custom_vjp
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
 def normalise_and_rectify(
-    blocks: Float[Array, "c 2 2 n h2 w2"], mask: Bool[Array, "1 2 2 1 h2 w2"] | None
+    blocks: Float[Array, "c 2 2 n h2 w2"],
+    mask: Bool[Array, "1 2 2 1 h2 w2"] | None,
+    weight: Float[Array, " c"],
+    bias: Float[Array, " c"],
+    epsilon: float,
 ) -> tuple[Array, Array, Array]:
     """Batch normalisation by the statistics of all images together, then ReLU.
 
@@ -125,30 +129,36 @@ def normalise_and_rectify(
     Args:
         blocks: shape (C, 2, 2, N, H / 2, W / 2).
         mask: the pixels that count; None for all.
+        weight: factor on the normalised values, shape (C,).
+        bias: added to them, shape (C,).
+        epsilon: added to the variance.
 
     Returns:
         Same shape as blocks; and mean and population variance per channel, both without derivative.
     """
     mean, variance = _moments(blocks, mask)
-    scale = jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
-    return jax.nn.relu((blocks - over_channels(mean)) * over_channels(scale)), mean, variance
+    normal = (blocks - over_channels(mean)) * over_channels(jax.lax.rsqrt(variance + epsilon))
+    return jax.nn.relu(normal * over_channels(weight) + over_channels(bias)), mean, variance
 
 
-def _normalise_forward(blocks, mask):
-    result = normalise_and_rectify(blocks, mask)
+def _normalise_forward(blocks, mask, weight, bias, epsilon):
+    result = normalise_and_rectify(blocks, mask, weight, bias, epsilon)
     _, mean, variance = result
-    return result, (blocks, mask, mean, jax.lax.rsqrt(variance + BATCH_NORM_EPSILON))
+    return result, (blocks, mask, weight, bias, mean, jax.lax.rsqrt(variance + epsilon))
 
 
-def _normalise_backward(kept, changes):
-    blocks, mask, mean, scale = kept
+def _normalise_backward(epsilon, kept, changes):
+    del epsilon
+    blocks, mask, weight, bias, mean, scale = kept
     normal = (blocks - over_channels(mean)) * over_channels(scale)
-    change = jnp.where(normal > 0, changes[0], 0)
+    active = normal * over_channels(weight) + over_channels(bias) > 0
+    change = clear(jnp.where(active, changes[0], 0), mask)
     number = _number(blocks, mask)
-    shared = change.sum(_PIXEL_AXES) / number
-    along = (change * normal).sum(_PIXEL_AXES) / number
-    change = change - over_channels(shared) - normal * over_channels(along)
-    return clear(change * over_channels(scale), mask), None
+    of_bias = change.sum(_PIXEL_AXES)
+    of_weight = (change * normal).sum(_PIXEL_AXES)
+    change = change - over_channels(of_bias / number) - normal * over_channels(of_weight / number)
+    change = clear(change * over_channels(scale * weight), mask)
+    return change, None, of_weight, of_bias
 
 
 normalise_and_rectify.defvjp(_normalise_forward, _normalise_backward)

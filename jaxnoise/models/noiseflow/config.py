@@ -7,7 +7,7 @@ from jaxnoise.errors import UsageError
 
 CHOICES = {
     "parameterisation": ("paper", "reference"),
-    "normalisation": ("none", "batch"),
+    "normalisation": ("none", "batch", "batch_affine"),
     "base": ("normal", "student_t"),
     "taps": ("shared", "conditional"),
 }
@@ -25,7 +25,8 @@ class Config:
         cameras: names of the known cameras; a batch's `camera` indexes them.
         isos: known ISO numbers in ascending order; 0 stands for "not stated".
         width: hidden channels of the coupling networks.
-        normalisation: in the coupling networks: "none", or "batch" as in the published code.
+        normalisation: in the coupling networks: "none", "batch" as in the published code, or
+            "batch_affine" as in that of Noise2NoiseFlow.
         base: distribution of the latent: "normal", or "student_t" with a learned tail.
         knots: knots of the noise curve's corrections.
         taps: of causal convolutions: "shared", or "conditional" on camera and ISO.

@@ -1,0 +1,11 @@
+"""Denoisers: a network that estimates the clean image from a noisy one."""
+
+from jaxnoise.models.denoiser.config import Config
+from jaxnoise.models.denoiser.model import (
+    denoise,
+    denoise_and_update,
+    init,
+    parameter_count,
+)
+
+__all__ = ["Config", "denoise", "denoise_and_update", "init", "parameter_count"]

@@ -1,0 +1,50 @@
+"""What a denoiser is made of, as plain values that fit into a JSON file."""
+
+from dataclasses import dataclass
+
+from jaxnoise.errors import UsageError
+
+FEATURES = {"dncnn": 64, "unet": 48}
+"""Networks by name, with the features of the published sizes."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Configuration of a denoiser.
+
+    Attributes:
+        net: "dncnn" (`jaxnoise.nets.dncnn`) or "unet" (`jaxnoise.nets.unet`).
+        channels: channels of the images, at least 1.
+        features: channels of the hidden layers; None for 64 of DnCNN or 48 of the U-Net, the
+            published sizes.
+        depth: convolutions of DnCNN: 9 in Noise2NoiseFlow, 17 in its first publication.
+        share: whether the levels of the U-Net share their weights, as in Noise2NoiseFlow.
+    """
+
+    net: str = "dncnn"
+    channels: int = 4
+    features: int | None = None
+    depth: int = 9
+    share: bool = True
+
+    def __post_init__(self):
+        """Fills in the features and checks every field.
+
+        Raises:
+            UsageError: names the field and what it may be.
+        """
+        if self.net not in FEATURES:
+            raise UsageError(f"net is {self.net!r}: use {' or '.join(FEATURES)}.")
+        if self.features is None:
+            object.__setattr__(self, "features", FEATURES[self.net])
+        for field, least in (("channels", 1), ("features", 1), ("depth", 2)):
+            if getattr(self, field) < least:
+                raise UsageError(f"{field} is {getattr(self, field)}: use {least} or more.")
+        if self.net == "unet" and self.width % 3:
+            raise UsageError(f"features is {self.width}: a U-Net's must divide by 3.")
+
+    @property
+    def width(self) -> int:
+        """The features, which are stated by now."""
+        assert self.features is not None
+        return self.features

@@ -1,0 +1,235 @@
+"""The two models as one: joint loss, likelihood and samples of noise, estimates of clean images."""
+
+from types import ModuleType
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float, Num, PyTree
+
+from jaxnoise import models
+from jaxnoise.models.noise2noiseflow.config import PARTS, Config
+from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
+
+Variables = dict[str, PyTree[Array]]
+
+
+def noise_model_of(config: Config) -> ModuleType:
+    """The module of the noise model."""
+    return models.get(config.noise_model_name)
+
+
+def denoiser_of(config: Config) -> ModuleType:
+    """The module of the denoiser."""
+    return models.get(config.denoiser_name)
+
+
+def init(key: Array, config: Config) -> Variables:
+    """Fresh variables of both models.
+
+    Args:
+        key: a `jax.random.key`.
+        config: the configuration.
+
+    Returns:
+        `noise_model` and `denoiser`, each as the `init` of its model returns them.
+
+    Source: Noise2NoiseFlow, Appendix A.
+    """
+    keys = jax.random.split(key)
+    return {
+        part: models.get(getattr(config, name)).init(own, getattr(config, part))
+        for (part, name), own in zip(PARTS.items(), keys, strict=True)
+    }
+
+
+def joint_loss(
+    variables: Variables,
+    config: Config,
+    noisy1: Float[Array, "n h w c"],
+    noisy2: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+    *,
+    objective: str = "cross",
+    weight: float | Array = WEIGHT,
+    train: bool = True,
+    key: Array | None = None,
+    **recorruption: float,
+) -> tuple[Terms, Variables]:
+    """The joint loss on pairs of noisy shots, and the variables with updated batch statistics.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the configuration.
+        noisy1: shape (N, H, W, C), fraction of full scale.
+        noisy2: a second, independent shot of the same scenes, same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+        objective: "cross", "self", "r2r" or "difference": see `objective.OBJECTIVES`.
+        weight: lambda, of the denoising loss.
+        train: training mode, in which batch normalisation takes the statistics of this batch, of
+            each shot by itself; else evaluation mode.
+        key: a `jax.random.key`; only "r2r" needs it.
+        recorruption: `recorruption_scale` and `recorruption_std` of "r2r".
+
+    Returns:
+        The terms `total`, `nll` (nats per dimension) and `mse`, and the variables.
+
+    Raises:
+        UsageError: for an unknown objective, or a camera or ISO that the noise model does not know,
+            outside jit.
+
+    Source: Noise2NoiseFlow, Eqs. 4 to 7, in the normalisation of its code.
+    """
+    noise_model, denoiser = noise_model_of(config), denoiser_of(config)
+
+    def noise_nll(state: Any, noise: Array, clean: Array) -> tuple[Array, Any]:
+        arguments = (state, config.noise_model, noise, clean, camera, iso)
+        if train:
+            return noise_model.nll_and_update(*arguments)
+        return -noise_model.log_prob(*arguments), state
+
+    def denoise_shot(state: Any, noisy: Array) -> tuple[Array, Any]:
+        if train:
+            return denoiser.denoise_and_update(state, config.denoiser, noisy)
+        return denoiser.denoise(state, config.denoiser, noisy), state
+
+    terms, state = joint_terms(
+        noise_nll,
+        denoise_shot,
+        State(variables["noise_model"], variables["denoiser"]),
+        noisy1,
+        noisy2,
+        objective=objective,
+        weight=weight,
+        key=key,
+        **recorruption,
+    )
+    return terms, {**variables, "noise_model": state.noise_model, "denoiser": state.denoiser}
+
+
+def log_prob(
+    variables: Variables,
+    config: Config,
+    noise: Float[Array, "n h w c"],
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+) -> Float[Array, " n"]:
+    """Log density of noise given clean images, by the noise model in evaluation mode.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the configuration.
+        noise: `noisy - clean`, shape (N, H, W, C), fraction of full scale.
+        clean: same shape and unit.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        Nats per image, shape (N,).
+
+    Raises:
+        UsageError: for a camera or ISO that the model does not know, outside jit.
+
+    Source: Noise Flow, Eq. 8.
+    """
+    return noise_model_of(config).log_prob(
+        variables["noise_model"], config.noise_model, noise, clean, camera, iso
+    )
+
+
+def sample(
+    key: Array,
+    variables: Variables,
+    config: Config,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, " n"],
+    iso: Num[Array, " n"],
+    *,
+    temperature: float | Float[Array, ""] = 1.0,
+) -> Float[Array, "n h w c"]:
+    """Noise for clean or denoised images, by the noise model.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `init` or a trained model.
+        config: the configuration.
+        clean: shape (N, H, W, C), fraction of full scale.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+        temperature: factor on the latent; 1 samples the modelled distribution.
+
+    Returns:
+        Noise, shape (N, H, W, C), same unit.
+
+    Raises:
+        UsageError: for a camera or ISO that the model does not know, outside jit.
+
+    Source: Noise Flow, Section 3.1.
+    """
+    return noise_model_of(config).sample(
+        key,
+        variables["noise_model"],
+        config.noise_model,
+        clean,
+        camera,
+        iso,
+        temperature=temperature,
+    )
+
+
+def sample_image(key, variables: Variables, config: Config, clean, camera, iso, **options):
+    """Noise for one clean image of any size: `sample_image` of the noise model.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `init` or a trained model.
+        config: the configuration.
+        clean: shape (H, W, C), fraction of full scale.
+        camera: index into `config.cameras`.
+        iso: ISO number.
+        options: those of the noise model's function.
+
+    Returns:
+        Noise, shape (H, W, C), float32, same unit.
+
+    Raises:
+        UsageError: as there.
+
+    Source: Noise Flow, Section 3.1.
+    """
+    return noise_model_of(config).sample_image(
+        key, variables["noise_model"], config.noise_model, clean, camera, iso, **options
+    )
+
+
+def denoise(
+    variables: Variables, config: Config, noisy: Float[Array, "n h w c"]
+) -> Float[Array, "n h w c"]:
+    """The denoiser's estimate of the clean image, in evaluation mode.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the configuration.
+        noisy: shape (N, H, W, C), fraction of full scale.
+
+    Returns:
+        Same shape and unit, not clipped.
+
+    Source: Noise2NoiseFlow, Section 4.2.
+    """
+    return denoiser_of(config).denoise(variables["denoiser"], config.denoiser, noisy)
+
+
+def parameter_count(variables: Variables) -> int:
+    """Number of trained scalars of both models.
+
+    Args:
+        variables: from `init` or a trained model.
+
+    Returns:
+        The count, batch statistics and constants not included.
+    """
+    params = [variables[part]["params"] for part in PARTS]
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
