@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from train.likelihood import nll_per_dimension, sampled_noise, to_noise_batch
+from train.noisy_pairs import halved_difference
 from train.report import ModelResult, TestSet
 
 BASELINES = {"AWGN": "awgn", "NLF": "nlf", "autoregressive": "autoregressive"}
@@ -52,7 +53,9 @@ def fitted_baselines(data: Any, *, patches: int, seed: int) -> list[Candidate]:
     import importlib
 
     size = min(patches, data.sizes["train"])
-    batch = to_noise_batch(data.batch("train", seed=seed, step=0, batch_size=size))
+    first = data.batch("train", seed=seed, step=0, batch_size=size)
+    # Without clean images the difference of two shots has the moments of the noise.
+    batch = to_noise_batch(first) if "clean" in first else halved_difference(first)
     candidates = []
     for name, module in BASELINES.items():
         model = importlib.import_module(f"jaxnoise.noise.{module}")

@@ -38,7 +38,7 @@ def pictures_of_noise(test: TestSet, results: list[ModelResult]) -> Picture:
     )
     for row, (condition, patch) in zip(axes, patches, strict=True):
         scale = max(6 * float(test.noise[patch].std()), 1e-6)
-        images = [_photograph(test.clean[patch])]
+        images = [photograph(test.clean[patch])]
         images += [
             _colour(noise[patch]) / scale + 0.5
             for noise in (test.noise, *(result.noise for result in results))
@@ -71,12 +71,18 @@ def _colour(image: np.ndarray) -> np.ndarray:
     return image if channels == 3 else np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
 
 
-def _photograph(clean: np.ndarray) -> np.ndarray:
-    """Brightened for display when it is raw, which is dark and linear."""
-    image = np.clip(_colour(clean), 0, None)
-    if clean.shape[-1] == 3:
-        return image
-    return (image / max(float(np.quantile(image, 0.99)), 1e-6)) ** (1 / 2.2)
+def photograph(image: np.ndarray, *, like: np.ndarray | None = None) -> np.ndarray:
+    """An image to show, brightened when it is raw, which is dark and linear.
+
+    Args:
+        image: shape (H, W, C), fraction of full scale.
+        like: the image that sets the brightness; None for the image itself.
+    """
+    shown_image = np.clip(_colour(image), 0, None)
+    if image.shape[-1] == 3:
+        return shown_image
+    brightest = np.quantile(np.clip(_colour(image if like is None else like), 0, None), 0.99)
+    return (shown_image / max(float(brightest), 1e-6)) ** (1 / 2.2)
 
 
 def normalised(noise: np.ndarray, test: TestSet) -> np.ndarray:

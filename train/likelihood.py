@@ -1,6 +1,6 @@
 """Maximum likelihood: the step and the evaluation of every model that states a density."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -22,16 +22,22 @@ ADAM_EPSILON = 1e-7
 COLUMNS = ("clean", "noisy", "camera", "iso")
 
 
-def columns(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+PAIR_COLUMNS = ("noisy", "noisy2", "camera", "iso")
+
+
+def columns(
+    batch: Mapping[str, np.ndarray], names: Sequence[str] = COLUMNS
+) -> dict[str, np.ndarray]:
     """The part of a data set's batch that a model is trained on.
 
     Args:
         batch: as `datasets.pipeline` makes it.
+        names: which columns; by default clean and noisy images, cameras and ISO numbers.
 
     Returns:
-        Its clean and noisy images, cameras and ISO numbers.
+        The columns.
     """
-    return {name: batch[name] for name in COLUMNS}
+    return {name: batch[name] for name in names}
 
 
 def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
@@ -63,6 +69,22 @@ def parameter_groups(parameters: Any) -> Any:
     return jax.tree_util.tree_map_with_path(group, parameters)
 
 
+def schedule_of(peak: float, *, steps: int, warm_up: float) -> optax.Schedule:
+    """A learning rate that rises linearly and falls to zero along a cosine.
+
+    Args:
+        peak: the highest one.
+        steps: length of the schedule.
+        warm_up: part of the steps spent rising, 0 to 1.
+
+    Returns:
+        A function from the step's number to the rate.
+    """
+    rising = round(warm_up * steps)
+    start = 0.0 if rising else peak
+    return optax.warmup_cosine_decay_schedule(start, peak, rising, max(steps, rising + 1))
+
+
 def adam(
     *, steps: int, learning_rate: float, moments_learning_rate: float, warm_up: float, clip: float
 ) -> optax.GradientTransformation:
@@ -78,15 +100,9 @@ def adam(
     Returns:
         The optimiser.
     """
-    rising = round(warm_up * steps)
-
-    def rate(peak: float) -> optax.Schedule:
-        start = 0.0 if rising else peak
-        return optax.warmup_cosine_decay_schedule(start, peak, rising, max(steps, rising + 1))
-
     groups: dict[Hashable, optax.GradientTransformation] = {
-        NETWORKS: optax.adam(rate(learning_rate), eps=ADAM_EPSILON),
-        MOMENTS: optax.adam(rate(moments_learning_rate), eps=ADAM_EPSILON),
+        name: optax.adam(schedule_of(peak, steps=steps, warm_up=warm_up), eps=ADAM_EPSILON)
+        for name, peak in ((NETWORKS, learning_rate), (MOMENTS, moments_learning_rate))
     }
     return optax.chain(
         optax.clip_by_global_norm(clip), optax.multi_transform(groups, parameter_groups)
@@ -145,27 +161,26 @@ def likelihood_step(model: Any, config: Any, optimiser: optax.GradientTransforma
     return step
 
 
-def over_patches(function: Callable, mesh: Mesh) -> Callable[..., np.ndarray]:
+def over_patches(
+    function: Callable, mesh: Mesh, *, names: Sequence[str] = COLUMNS
+) -> Callable[..., np.ndarray]:
     """Maps a batched function over padded batches on all devices and joins what it returns.
 
     Args:
-        function: from (variables, NoiseBatch, number of the batch) to an array with the patches on
-            the first axis.
+        function: from (variables, columns of a batch, number of the batch) to an array with the
+            patches on the first axis.
         mesh: from `train.devices.start_jax`.
+        names: the columns.
 
     Returns:
         A function from (variables, batches) to the values of the patches whose mask is True.
     """
-
-    def mapped(variables: Any, batch: Mapping, number: jax.Array) -> jax.Array:
-        return function(variables, to_noise_batch(batch), number)
-
-    compiled = jax.jit(mapped, out_shardings=NamedSharding(mesh, PartitionSpec()))
+    compiled = jax.jit(function, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
     def run(variables: Any, batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
         values = []
         for number, batch in enumerate(batches):
-            value = compiled(variables, shard(mesh, columns(batch)), np.uint32(number))
+            value = compiled(variables, shard(mesh, columns(batch, names)), np.uint32(number))
             values.append(np.asarray(value)[batch["mask"]])
         return np.concatenate(values)
 
@@ -184,7 +199,8 @@ def nll_per_dimension(model: Any, config: Any, mesh: Mesh) -> Callable[..., np.n
         A function from (variables, batches) to shape (N,), nats per dimension.
     """
 
-    def nll(variables: Any, batch: NoiseBatch, _: jax.Array) -> jax.Array:
+    def nll(variables: Any, patches: Mapping, _: jax.Array) -> jax.Array:
+        batch = to_noise_batch(patches)
         log_prob = model.log_prob(
             variables, config, batch.noise, batch.clean, batch.camera, batch.iso
         )
@@ -209,7 +225,8 @@ def sampled_noise(
         A function from (variables, batches) to shape (N, H, W, C), fraction of full scale.
     """
 
-    def sample(variables: Any, batch: NoiseBatch, number: jax.Array) -> jax.Array:
+    def sample(variables: Any, patches: Mapping, number: jax.Array) -> jax.Array:
+        batch = to_noise_batch(patches)
         key = jax.random.fold_in(jax.random.key(seed), number)
         return model.sample(
             key,

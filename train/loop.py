@@ -32,11 +32,12 @@ class Task:
         batch: from a step's number to its batch, a pytree of numpy arrays with the examples on the
             first axis; a pure function.
         step: from (state, batch, key) to (state, metrics), a pure function that can be jitted.
-            Metrics are scalars by name, "nll" among them, to be minimised; one that is not finite
-            means that the step must not count.
+            Metrics are scalars by name; one that is not finite means that the step must not count.
         evaluate: from a state to (score, values): the score decides which state is kept, less
-            being better; the values go to metrics.jsonl.
+            being better; the values go to metrics.jsonl, and a sentence under "warning" among them
+            is told to the user as well.
         keep: from a state to what is exported of it, a pytree of arrays.
+        shown: the metric that the progress line shows.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Task:
     step: Callable[[Any, Any, jax.Array], tuple[Any, Mapping[str, jax.Array]]]
     evaluate: Callable[[Any], tuple[float, Mapping[str, Any]]]
     keep: Callable[[Any], Any]
+    shown: str = "nll"
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,8 @@ class _Run:
             del values["longest"]
             if step in reported:
                 self.metrics.write(step, {**values, "skipped": self.skipped}, self._times())
-        shown = {"nll": values["nll"], "best validation": float(self.best["score"])}
+        name = self.task.shown
+        shown = {name: values[name], "best validation": float(self.best["score"])}
         self.progress.update(self.done, shown)
         diverged = self._divergence() is not None
         if evaluate or diverged:
@@ -292,6 +295,8 @@ class _Run:
                 "step": np.int64(self.done),
             }
         self.metrics.write(self.done, values, self._times())
+        if warning := values.get("warning"):
+            self.progress.say(f"{self.task.title}: {warning}")
 
     def _save(self) -> None:
         self.metrics.flush()

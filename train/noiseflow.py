@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train import run, start
-from train.options import Options, option
+from train import run, session, start
+from train.options import option
 from train.signals import StopSignals
+from train.training_options import NoiseModelOptions, noise_model_fields
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -17,37 +18,13 @@ if TYPE_CHECKING:
 
 SYSTEM = "noiseflow"
 NONE = "none"
-MODEL_OPTIONS = ("parameterisation", "width", "normalisation", "base", "knots", "taps")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Options):
+class Config(NoiseModelOptions):
     """Trains a normalizing flow of camera noise and compares it with simpler models."""
 
-    arch: str = option("N-W-K3", "layers from the data to the latent side, e.g. S-Ax4-G-Ax4-CAM")
-    parameterisation: str = option(
-        "paper", "of the signal and gain layers", choices=("paper", "reference")
-    )
-    width: int = option(4, "channels inside a coupling's network", minimum=1)
-    normalisation: str = option("none", "inside a coupling's network", choices=("none", "batch"))
-    base: str = option("normal", "latent distribution", choices=("normal", "student_t"))
-    knots: int = option(17, "knots of a learned noise curve", minimum=2)
-    taps: str = option("shared", "causal filters", choices=("shared", "conditional"))
-    data_seed: int = option(0, "seed of simulated data", minimum=0, maximum=2**31 - 1)
-    patch_size: int | None = option(None, "side of a patch (default: the data set's)", minimum=2)
-    learning_rate: float = option(3e-3, "highest one of the couplings' networks", above=0)
-    moments_learning_rate: float = option(1e-3, "highest one of all other layers", above=0)
-    warm_up: float = option(0.05, "part of the steps spent rising", minimum=0, maximum=1)
-    clip: float = option(1.0, "largest norm of a gradient", above=0)
-    bad_steps: int = option(10, "non-finite steps in a row that end the run", minimum=1)
-    start_patches: int = option(
-        4096, "training patches for initialisation and baselines", minimum=1
-    )
-    validation_patches: int = option(1024, "patches of a validation at most", minimum=1)
-    test_patches: int = option(2048, "patches of the final test at most", minimum=1)
     compare: str = option("S-Ax4-G-Ax4-CAM", "architecture trained beside it, or none")
-    temperature: float = option(1.0, "of the report's samples", above=0)
-    images: bool = option(True, "show patches in the report, beside statistics", places=True)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -78,7 +55,7 @@ def model_config(config: Config, data: Any, *, arch: str) -> Any:
     """
     from jaxnoise import models
 
-    own = {name: getattr(config, name) for name in MODEL_OPTIONS} if arch == config.arch else {}
+    own = noise_model_fields(config) if arch == config.arch else {}
     return models.get(SYSTEM).Config(
         arch=arch,
         channels=data.channels,
@@ -176,23 +153,15 @@ def train(
     Returns:
         What the training found.
     """
-    import jax
-
-    from jaxnoise.io import save_model
-    from train.devices import usual_steps_per_call
-    from train.loop import fit
-    from train.schedule import Schedule
-
-    made = task(config, data, arch=arch, mesh=mesh)
-    names = {field.name for field in fields(Schedule)} - {"steps_per_call"}
-    schedule = Schedule(
-        **{name: getattr(config, name) for name in names},
-        steps_per_call=config.steps_per_call or usual_steps_per_call(),
+    return session.train_and_export(
+        task(config, data, arch=arch, mesh=mesh),
+        config,
+        workdir=workdir,
+        name=SYSTEM,
+        model_config=model_config(config, data, arch=arch),
+        mesh=mesh,
+        stop=stop,
     )
-    fitted = fit(made, schedule, workdir=workdir, seed=config.seed, mesh=mesh, stop=stop)
-    if jax.process_index() == 0:
-        save_model(workdir / "model", SYSTEM, model_config(config, data, arch=arch), fitted.best)
-    return fitted
 
 
 def evaluate(
@@ -251,16 +220,10 @@ def program(config: Config, stop: StopSignals) -> None:
         config: the run's options.
         stop: signals that may ask to stop.
     """
-    from train.devices import check_batch_size, start_jax
-
-    workdir = config.workdir or Path("runs") / SYSTEM
-    run.check_workdir(workdir, config)
-    mesh = start_jax(config.accelerator, distributed=config.distributed)
-    check_batch_size(config.batch_size, mesh.size)
+    workdir, mesh = session.start(config, system=SYSTEM)
 
     import jax
 
-    from datasets.pipeline import open_dataset
     from jaxnoise.bijectors.chain import parse
     from train.comparison import run_folder_of
 
@@ -268,22 +231,14 @@ def program(config: Config, stop: StopSignals) -> None:
     for arch in archs:
         parse(arch, channels=2)  # a mistyped architecture should not wait for the data
 
-    data = open_dataset(
-        config.dataset,
-        source=config.source,
-        data_dir=config.data_dir,
-        patch_size=config.patch_size,
-        seed=config.data_seed,
-    )
+    data = session.open_data(config)
+    start.require_clean(data, ("train", "validation", "test"))
     for arch in archs:
         model_config(config, data, arch=arch)  # refuses what cannot be built before writing
         start.check_patch_size(data, arch=arch)
     first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
     start.check_noise(first, name=data.name)
-    if jax.process_index() == 0:
-        run.open_workdir(
-            workdir, config, mesh=mesh, fingerprint=data.fingerprint, facts={"dataset": data.name}
-        )
+    session.open_folder(workdir, config, data, mesh)
     fitted = {}
     for arch in archs:
         folder = workdir if arch == config.arch else run_folder_of(workdir, arch)

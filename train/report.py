@@ -3,17 +3,31 @@
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from train import denoised as denoising
+from train.denoised import DenoiserResult
 from train.figures import Picture, save_png
 from train.figures_conditions import histograms, variance_by_intensity
+from train.figures_denoising import denoising_curves, pictures_of_estimates, psnr_by_condition
 from train.figures_history import learned_parameters, learning_curves
 from train.figures_spatial import correlations, pictures_of_noise, spatial_statistics
 from train.report_numbers import ModelResult, TestSet, evaluate
-from train.report_page import number, page
+from train.report_page import denoising_section, noise_sections, number, page
 
-__all__ = ["ModelResult", "TestSet", "format_table", "write_report"]
+__all__ = [
+    "DenoiserResult",
+    "ModelResult",
+    "TestSet",
+    "format_denoising_table",
+    "format_table",
+    "format_tables",
+    "write_report",
+]
+
+History = dict[str, list[dict[str, Any]]]
 
 
 def write_report(
@@ -21,8 +35,9 @@ def write_report(
     *,
     title: str,
     test: TestSet,
-    results: list[ModelResult],
-    history: dict[str, list[dict[str, Any]]],
+    results: Sequence[ModelResult] = (),
+    denoised: Sequence[DenoiserResult] = (),
+    history: History,
     notes: list[str],
     show_images: bool = True,
 ) -> dict[str, Any]:
@@ -32,7 +47,8 @@ def write_report(
         folder: the run folder; made when missing.
         title: heading of the report.
         test: the test patches.
-        results: one entry per model, each for all test patches; at least one.
+        results: one entry per noise model, each for all test patches.
+        denoised: one entry per denoiser, each for all test patches.
         history: model name to the rows of its metrics.jsonl; may be empty.
         notes: sentences for the end of the report, such as the unit and the dequantisation.
         show_images: False leaves out pictures of patches, for images whose licence keeps them in.
@@ -43,33 +59,43 @@ def write_report(
     Raises:
         ValueError: when there are no results, or one is not about these patches.
     """
-    if not results:
+    results, denoised = list(results), list(denoised)
+    if not results and not denoised:
         raise ValueError("there is nothing to report: pass the result of at least one model.")
-    evaluation = {"title": title, **evaluate(test, results), "notes": list(notes)}
-    statistics = spatial_statistics(test, results)
-    evaluation["correlation"] = {
-        name: _lag_one(values["map"]) for name, values in statistics.items()
-    }
-    pictures: list[Picture | None] = [learning_curves(history, evaluation)]
-    if show_images:
-        pictures.append(pictures_of_noise(test, results))
-    else:
+    evaluation: dict[str, Any] = {"title": title, "patches": len(test.clean)}
+    evaluation["patch_shape"] = list(test.clean.shape[1:])
+    verdicts, sections = [], []
+    pictures: list[Picture | None] = []
+    if denoised:
+        evaluation |= denoising.evaluate(test, denoised)
+        verdicts.append(_denoising_verdict(evaluation))
+        sections.append(denoising_section(evaluation))
+    if results:
+        evaluation |= evaluate(test, results)
+        statistics = spatial_statistics(test, results)
+        evaluation["correlation"] = {
+            name: _lag_one(values["map"]) for name, values in statistics.items()
+        }
+        best = _best(evaluation)
+        verdicts.insert(0, _verdict(evaluation, best))
+        sections.insert(0, noise_sections(evaluation, None if best is None else best["name"]))
+        pictures.append(learning_curves(history, evaluation))
+    pictures.append(denoising_curves(history))
+    if not show_images:
         notes = [*notes, "Pictures of patches are left out, as asked; all figures are statistics."]
-    pictures.append(histograms(test, results))
-    pictures += variance_by_intensity(test, results)
-    pictures += correlations(statistics)
-    pictures += learned_parameters(history)
+    if denoised:
+        pictures += [pictures_of_estimates(test, denoised)] if show_images else []
+        pictures.append(psnr_by_condition(evaluation))
+    if results:
+        pictures += [pictures_of_noise(test, results)] if show_images else []
+        pictures.append(histograms(test, results))
+        pictures += variance_by_intensity(test, results)
+        pictures += correlations(statistics)
+        pictures += learned_parameters(history)
     drawn = [picture for picture in pictures if picture is not None]
+    evaluation["notes"] = list(notes)
 
-    best = _best(evaluation)
-    text = page(
-        title,
-        _verdict(evaluation, best),
-        evaluation,
-        None if best is None else best["name"],
-        drawn,
-        list(notes),
-    )
+    text = page(title, " ".join(verdicts), evaluation, sections, drawn, list(notes))
     figures = Path(folder) / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     for picture in drawn:
@@ -116,6 +142,52 @@ def _verdict(evaluation: dict[str, Any], best: dict[str, Any] | None) -> str:
     return "".join(parts) + f". The KL of its noise is {number(kl)}; the floor is {number(floor)}."
 
 
+def _denoising_verdict(evaluation: dict[str, Any]) -> str:
+    rows = [row for row in evaluation["denoisers"] if row["parameters"] is not None]
+    best = max(rows, key=lambda row: row["psnr"], default=None)
+    if best is None:
+        return ""
+    return (
+        f"{best['name']} is the best denoiser: {best['psnr']:.2f} dB, and "
+        f"{100 * best['error_ratio']:.1f} % of the noise's energy is left as error."
+    )
+
+
+def format_tables(evaluation: dict[str, Any]) -> str:
+    """The tables of noise models and of denoisers for a terminal.
+
+    Args:
+        evaluation: what `write_report` returns.
+
+    Returns:
+        Aligned lines, without a newline at the end.
+    """
+    tables = []
+    if "models" in evaluation:
+        tables.append(format_table(evaluation))
+    if "denoisers" in evaluation:
+        tables.append(format_denoising_table(evaluation))
+    return "\n\n".join(tables)
+
+
+def format_denoising_table(evaluation: dict[str, Any]) -> str:
+    """The table of denoisers for a terminal.
+
+    Args:
+        evaluation: what `write_report` returns.
+
+    Returns:
+        Aligned lines, without a newline at the end.
+    """
+    rows = [["denoiser", "params", "PSNR", "SSIM", "error left"]]
+    for row in evaluation["denoisers"]:
+        name = row["name"] if len(row["name"]) <= 20 else row["name"][:19] + "…"
+        parameters = "–" if row["parameters"] is None else f"{row['parameters']:,}"
+        left = f"{100 * row['error_ratio']:.1f} %"
+        rows.append([name, parameters, f"{row['psnr']:.2f}", f"{row['ssim']:.4f}", left])
+    return _aligned(rows)
+
+
 def format_table(evaluation: dict[str, Any]) -> str:
     """The main table for a terminal, at most 100 columns wide.
 
@@ -149,12 +221,19 @@ def format_table(evaluation: dict[str, Any]) -> str:
     rows.append(last)
     if evaluation["truth"] is None:
         rows = [row[:3] + row[4:] for row in rows]
+    return _aligned(rows, last_apart=True)
+
+
+def _aligned(rows: list[list[str]], *, last_apart: bool = False) -> str:
+    """Rows as lines of equal columns, the first under a rule, the last as well if it is apart."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [row[0].ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
-    lines.insert(1, "-" * max(len(line) for line in lines))
-    lines.insert(-1, lines[1])
+    rule = "-" * max(len(line) for line in lines)
+    lines.insert(1, rule)
+    if last_apart:
+        lines.insert(-1, rule)
     return "\n".join(lines)

@@ -58,7 +58,7 @@ def page(
     title: str,
     verdict: str,
     evaluation: dict[str, Any],
-    best: str | None,
+    sections: list[str],
     pictures: list[Picture],
     notes: list[str],
 ) -> str:
@@ -67,8 +67,8 @@ def page(
     Args:
         title: heading of the page.
         verdict: one line under it.
-        evaluation: of `train.report_numbers.evaluate`.
-        best: name of the model to set off, if any.
+        evaluation: with the number and the shape of the test patches.
+        sections: tables as HTML, from `noise_sections` and `denoising_section`.
         pictures: the figures in their order.
         notes: sentences for the end.
 
@@ -83,10 +83,8 @@ def page(
         f"<title>{_text(title)}</title><style>{_CSS}</style></head><body><main>",
         f'<h1>{_text(title)}</h1><p class="verdict">{_text(verdict)}</p>',
         f'<p class="soft">{evaluation["patches"]} held-out patches of {height} × {width} × '
-        f"{channels}. Lower is better in every column but the improvement.</p>",
-        _table(evaluation, best),
-        f'<p class="soft">{_text(_table_note(evaluation))}</p>',
-        _heat(evaluation),
+        f"{channels}.</p>",
+        *sections,
     ]
     for picture in pictures:
         parts.append(
@@ -100,6 +98,56 @@ def page(
         parts.append("</ul>")
     parts.append("</main></body></html>\n")
     return "\n".join(parts)
+
+
+def noise_sections(evaluation: dict[str, Any], best: str | None) -> str:
+    """The tables of noise models.
+
+    Args:
+        evaluation: of `train.report_numbers.evaluate`.
+        best: name of the model to set off, if any.
+
+    Returns:
+        HTML.
+    """
+    note = "Lower is better in every column but the improvement. " + _table_note(evaluation)
+    parts = [_table(evaluation, best), f'<p class="soft">{_text(note)}</p>', _heat(evaluation)]
+    return "\n".join(parts)
+
+
+def denoising_section(evaluation: dict[str, Any]) -> str:
+    """The table of denoisers.
+
+    Args:
+        evaluation: of `train.denoised.evaluate`.
+
+    Returns:
+        HTML.
+    """
+    heads = ["denoiser", "parameters", "PSNR<small>dB</small>", "SSIM"]
+    heads.append("error left<small>of the noise</small>")
+    lines = ['<h2>Denoising</h2><div class="scroll"><table><thead><tr>']
+    lines += [f"<th>{head}</th>" for head in heads] + ["</tr></thead><tbody>"]
+    highest = max(row["psnr"] for row in evaluation["denoisers"])
+    for row in evaluation["denoisers"]:
+        error = row["psnr_standard_error"]
+        beside = "" if error is None else f"<small>± {error:.2f}</small>"
+        cells = [
+            _text(_short(row["name"])),
+            "–" if row["parameters"] is None else f"{row['parameters']:,}",
+            f"{row['psnr']:.2f}{beside}",
+            f"{row['ssim']:.4f}",
+            f"{100 * row['error_ratio']:.1f} %",
+        ]
+        kind = "best" if row["psnr"] == highest else ""
+        lines.append(f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    lines.append("</tbody></table></div>")
+    lines.append(
+        '<p class="soft">Means over patches of estimates clipped to [0, 1], with the full scale as '
+        "range; SSIM with a Gaussian window of standard deviation 0.8. The error left is the "
+        "squared error of all patches over that of the noisy images.</p>"
+    )
+    return "\n".join(lines)
 
 
 def _text(text: str) -> str:

@@ -1,6 +1,6 @@
 """What a run starts from: the patches that models are initialised on, and whether they will do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,3 +70,24 @@ def check_noise(batch: Mapping[str, np.ndarray], *, name: str) -> None:
             f"the noise of {name} is constant in the training patches: give noisy and clean "
             "images that differ."
         )
+
+
+def require_clean(data: Any, splits: Sequence[str]) -> None:
+    """Raises when a data set lacks the clean images that a model of the noise alone needs.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        splits: those that have to have them, where they have patches at all.
+
+    Raises:
+        DataError: names the first split without them.
+    """
+    for split in splits:
+        if data.sizes[split] and split not in data.clean_splits:
+            name = "training" if split == "train" else split
+            advice = (
+                "train.noise2noiseflow learns from noisy pairs"
+                if split == "train"
+                else "models are compared on them, so name them in the data"
+            )
+            raise DataError(f"{data.name} has no clean images in its {name} split: {advice}.")

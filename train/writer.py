@@ -180,7 +180,7 @@ class Progress:
             values: what to show beside it, by name.
         """
         if self._bar is not None:
-            self._bar.set_postfix({key: f"{value:.4f}" for key, value in values.items()}, False)
+            self._bar.set_postfix({key: f"{value:.5g}" for key, value in values.items()}, False)
             self._bar.update(step - self._bar.n)
             return
         now = time.monotonic()
@@ -191,7 +191,7 @@ class Progress:
         self._last_line = now
         speed = (step - self._first) / max(now - self._start, 1e-9)
         left = (self._steps - step) / max(speed, 1e-9)
-        shown = ", ".join(f"{key} {value:.4f}" for key, value in values.items())
+        shown = ", ".join(f"{key} {value:.5g}" for key, value in values.items())
         pace = f"{speed:.1f} steps/s, {left:.0f} s left"
         self.say(f"{self._title}: step {step}/{self._steps}, {shown}, {pace}")
 

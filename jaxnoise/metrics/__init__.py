@@ -11,10 +11,14 @@ from jaxnoise.metrics.histograms import (
     patch_marginal_kl,
 )
 from jaxnoise.metrics.likelihood import nll_per_dim, paired_difference, relative_improvement
+from jaxnoise.metrics.psnr import psnr
 from jaxnoise.metrics.sampling_floor import floor_from_counts, marginal_kl_floor
+from jaxnoise.metrics.ssim import SSIM_PRESETS, SsimPreset, ssim
 
 __all__ = [
     "NOISE_EDGES",
+    "SSIM_PRESETS",
+    "SsimPreset",
     "floor_from_counts",
     "grouped_counts",
     "kl_from_counts",
@@ -26,5 +30,7 @@ __all__ = [
     "noise_counts",
     "paired_difference",
     "patch_marginal_kl",
+    "psnr",
     "relative_improvement",
+    "ssim",
 ]

@@ -1,6 +1,7 @@
 """Denoisers: a network that estimates the clean image from a noisy one."""
 
 from jaxnoise.models.denoiser.config import Config
+from jaxnoise.models.denoiser.image import denoise_image
 from jaxnoise.models.denoiser.model import (
     denoise,
     denoise_and_update,
@@ -8,4 +9,11 @@ from jaxnoise.models.denoiser.model import (
     parameter_count,
 )
 
-__all__ = ["Config", "denoise", "denoise_and_update", "init", "parameter_count"]
+__all__ = [
+    "Config",
+    "denoise",
+    "denoise_and_update",
+    "denoise_image",
+    "init",
+    "parameter_count",
+]

@@ -53,6 +53,7 @@ def joint_loss(
     objective: str = "cross",
     weight: float | Array = WEIGHT,
     train: bool = True,
+    train_denoiser: bool = True,
     key: Array | None = None,
     **recorruption: float,
 ) -> tuple[Terms, Variables]:
@@ -69,6 +70,8 @@ def joint_loss(
         weight: lambda, of the denoising loss.
         train: training mode, in which batch normalisation takes the statistics of this batch, of
             each shot by itself; else evaluation mode.
+        train_denoiser: whether the denoiser learns; else it is in evaluation mode, and no gradient
+            reaches it.
         key: a `jax.random.key`; only "r2r" needs it.
         recorruption: `recorruption_scale` and `recorruption_std` of "r2r".
 
@@ -90,8 +93,10 @@ def joint_loss(
         return -noise_model.log_prob(*arguments), state
 
     def denoise_shot(state: Any, noisy: Array) -> tuple[Array, Any]:
-        if train:
+        if train and train_denoiser:
             return denoiser.denoise_and_update(state, config.denoiser, noisy)
+        if not train_denoiser:
+            state = jax.lax.stop_gradient(state)
         return denoiser.denoise(state, config.denoiser, noisy), state
 
     terms, state = joint_terms(

@@ -1,0 +1,104 @@
+"""The estimate of one image of any size, in tiles: what layers need does not grow with it."""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxnoise.errors import UsageError
+from jaxnoise.models.denoiser.config import Config
+from jaxnoise.models.denoiser.model import Variables, denoise, mirrored
+from jaxnoise.nets.unet import FACTOR
+
+TILE_SIDE = 768
+"""Largest side of a tile, its surroundings not included, where the caller leaves it open."""
+UNET_REACH = 5 * FACTOR
+"""How far around a tile of whole 32 x 32 squares a U-Net's estimate of it depends on the image: 128
+pixels above and to the left, 160 below and to the right, since steps up look to that side."""
+
+
+def denoise_image(
+    variables: Variables,
+    config: Config,
+    noisy: Float[np.ndarray, "h w c"],
+    *,
+    rows: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Float[np.ndarray, "h w c"]:
+    """The estimate of one clean image of any size, in evaluation mode, worked on in tiles.
+
+    A tile comes with all surroundings that the network sees from it, so the size of the tiles
+    changes the memory and the time but not the estimate, beyond rounding: it is that of `denoise`
+    for the whole image.
+
+    Args:
+        variables: from `init` or a trained denoiser.
+        config: the denoiser's configuration.
+        noisy: shape (H, W, C), fraction of full scale.
+        rows: height of a tile in rows of the image, 1 or more (a U-Net's is rounded up to a
+            multiple of 32); None chooses it.
+        progress: called with the part that is done, from 0 to 1.
+
+    Returns:
+        Shape (H, W, C), float32, same unit, not clipped.
+
+    Raises:
+        UsageError: for another number of channels, or `rows` below 1.
+
+    Source: Noise2NoiseFlow, Section 4 and Appendix A.
+    """
+    if noisy.ndim != 3 or noisy.shape[-1] != config.channels or 0 in noisy.shape:
+        raise UsageError(
+            f"this model denoises images (height, width, {config.channels}), not those of shape "
+            f"{noisy.shape}."
+        )
+    if rows is not None and rows < 1:
+        raise UsageError(f"a tile has 1 row or more, not {rows}.")
+    height, width, _ = noisy.shape
+    reach, step = (UNET_REACH, FACTOR) if config.net == "unet" else (config.depth, 1)
+    noisy = np.asarray(noisy, np.float32)
+    noisy = np.asarray(mirrored(jnp.asarray(noisy)[None], step)[0])
+    tall = list(_spans(noisy.shape[0], rows, reach, step))
+    wide = list(_spans(noisy.shape[1], None, reach, step))
+    estimate = np.empty_like(noisy)
+    done = 0
+    for down, seen_down in tall:
+        for across, seen_across in wide:
+            made = np.asarray(_denoise(variables, noisy[seen_down, seen_across], config=config))
+            estimate[down, across] = made[_within(down, seen_down), _within(across, seen_across)]
+            done += 1
+            if progress is not None:
+                progress(done / (len(tall) * len(wide)))
+    return estimate[:height, :width]
+
+
+def _spans(side: int, length: int | None, reach: int, step: int) -> Iterator[tuple[slice, slice]]:
+    """The parts of a side, and what is to be seen for each; all see equally much.
+
+    What is seen never goes beyond the side, so that its ends stay where the network pads.
+    """
+    if length is None:
+        length = math.ceil(side / math.ceil(side / TILE_SIDE))
+    length = math.ceil(length / step) * step
+    parts = [(start, min(side, start + length)) for start in range(0, side, length)]
+    seen = [(max(0, start - reach), min(side, end + reach)) for start, end in parts]
+    longest = max(end - start for start, end in seen)
+    for part, (start, _) in zip(parts, seen, strict=True):
+        start = min(start, side - longest)
+        yield slice(*part), slice(start, start + longest)
+
+
+def _within(part: slice, seen: slice) -> slice:
+    """A part, counted from where its surroundings start."""
+    return slice(part.start - seen.start, part.stop - seen.start)
+
+
+@partial(jax.jit, static_argnames="config")
+def _denoise(
+    variables: Variables, noisy: Float[Array, "h w c"], *, config: Config
+) -> Float[Array, "h w c"]:
+    return denoise(variables, config, noisy[None])[0]

@@ -1,0 +1,103 @@
+"""What pairs of noisy shots say about noise without a clean image."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnoise.batch import NoiseBatch
+from jaxnoise.noise import autoregressive
+from train.likelihood import to_noise_batch
+
+MARGIN = 0.1
+"""Nats per dimension by which noise that is not Gaussian may be likelier than its Gaussian fit."""
+MARGIN_OF_TRUTH = 0.01
+"""Nats per dimension by which chance may favour a model over the true density."""
+
+
+def halved_difference(batch: Mapping[str, Any]) -> NoiseBatch:
+    """Noise without a clean image: the difference of two shots over sqrt 2, on their mean.
+
+    The difference of independent noises of one clean image has twice their covariance, whatever
+    their distribution, and the mean of the shots is a clean image with half of it.
+
+    Args:
+        batch: `noisy`, `noisy2`, `camera`, `iso` of a data set's batch.
+
+    Returns:
+        A batch whose `noise` has the variance and correlation of the noise of one shot.
+    """
+    first, second = batch["noisy"], batch["noisy2"]
+    clean = np.clip(0.5 * (first + second), 0.0, 1.0)
+    noisy = clean + np.float32(0.5**0.5) * (first - second)
+    return to_noise_batch(
+        {"clean": clean, "noisy": noisy, "camera": batch["camera"], "iso": batch["iso"]}
+    )
+
+
+def likeliest(data: Any, *, patches: int, seed: int, limit: int, batch_size: int) -> float:
+    """What no noise model can go below on the noise of independent shots, in nats per dimension.
+
+    Args:
+        data: a data set of `datasets.pipeline` with pairs.
+        patches: how many training patches an autoregressive Gaussian is fitted to at most.
+        seed: decides which.
+        limit: how many validation patches are looked at.
+        batch_size: how many of them at a time.
+
+    Returns:
+        The mean true negative log-likelihood of the validation patches where the data set has it,
+        else that of the autoregressive Gaussian on halved differences, each less a margin.
+    """
+    batches = data.batches("validation", batch_size=batch_size, limit=limit)
+    if data.has_truth:
+        values = [batch["truth"][batch["mask"]] / batch["noisy"][0].size for batch in batches]
+        return float(np.concatenate(values).mean(dtype=np.float64)) - MARGIN_OF_TRUTH
+    size = min(patches, data.sizes["train"])
+    train = halved_difference(data.batch("train", seed=seed, step=0, batch_size=size))
+    config = autoregressive.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
+    variables = autoregressive.fit(config, train.noise, train.clean, train.camera, train.iso)
+    density = jax.jit(autoregressive.log_prob, static_argnums=1)
+    values = []
+    for batch in batches:
+        held = halved_difference(batch)
+        nats = density(variables, config, held.noise, held.clean, held.camera, held.iso)
+        values.append(np.asarray(nats)[batch["mask"]] / held.clean[0].size)
+    return float(-np.concatenate(values).mean(dtype=np.float64)) - MARGIN
+
+
+def check_pairs(data: Any, batch: Mapping[str, Any]) -> None:
+    """Raises where a data set has no second shots, or shots that are the same.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        batch: training patches of it.
+
+    Raises:
+        DataError: says what is missing.
+    """
+    from jaxnoise.errors import DataError
+    from train.start import ROUNDING
+
+    if "noisy2" not in batch:
+        raise DataError(
+            f"{data.name} has one shot of each scene and pairs of noisy shots are needed: give "
+            "pairs with a column noisy2 in index.csv, or use --dataset camera_sim/exact."
+        )
+    difference = batch["noisy"] - batch["noisy2"]
+    if not np.isfinite(difference).all():
+        raise DataError(
+            f"{data.name} has noisy images that are not finite: look for broken images."
+        )
+    if (np.ptp(difference, axis=(0, 1, 2)) < ROUNDING).any():
+        raise DataError(
+            f"the two shots of {data.name} do not differ in their noise: give two exposures of "
+            "each scene."
+        )
+
+
+def error_ratio(estimate: jax.Array, clean: jax.Array, noise: jax.Array) -> jax.Array:
+    """Mean squared error of an estimate over that of the noisy image, shape (N,)."""
+    return jnp.mean((estimate - clean) ** 2, (1, 2, 3)) / jnp.mean(noise**2, (1, 2, 3))
