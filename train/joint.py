@@ -123,13 +123,20 @@ def task(
 
         return jax.vmap(of_pair)(patches, jax.random.split(key, len(patches["iso"])))
 
-    def against_clean(variables: Any, patches: Mapping, number: jax.Array) -> jax.Array:
+    with_clean = "validation" in data.clean_splits
+
+    def estimates(variables: Any, patches: Mapping, number: jax.Array) -> jax.Array:
+        """Mean absolute change of each patch, and its squared error where there is a clean one."""
         del number
-        estimate = model.denoise(variables, settings, patches["noisy"])
-        return ((estimate.clip(0, 1) - patches["clean"]) ** 2).mean((1, 2, 3))
+        noisy = patches["noisy"]
+        estimate = model.denoise(variables, settings, noisy).clip(0.0, 1.0)
+        clean = patches["clean"] if with_clean else estimate
+        changes = jax.numpy.abs(estimate - noisy), (estimate - clean) ** 2
+        return jax.numpy.stack([change.mean((1, 2, 3)) for change in changes], -1)
 
     measure = over_patches(pair_terms, mesh, names=PAIR_COLUMNS)
-    compare = over_patches(against_clean, mesh, names=("noisy", "clean"))
+    names = ("noisy", "clean") if with_clean else ("noisy",)
+    compare = over_patches(estimates, mesh, names=names)
 
     def evaluate(state: Any) -> tuple[float, dict[str, Any]]:
         def batches() -> Any:
@@ -139,9 +146,10 @@ def task(
 
         nll, mse = measure(state["variables"], batches()).mean(0, dtype=np.float64).tolist()
         values = {"validation_nll": nll, "validation_mse": mse, "lowest_possible_nll": possible}
-        if "validation" in data.clean_splits:
-            error = compare(state["variables"], batches()).mean(dtype=np.float64)
-            values["validation_psnr"] = denoising.to_psnr(float(error))
+        moved, error = compare(state["variables"], batches()).mean(0, dtype=np.float64).tolist()
+        values["moved"] = moved
+        if with_clean:
+            values["validation_psnr"] = denoising.to_psnr(error)
         if nll < possible:
             values["warning"] = (
                 f"the NLL of {nll:.4f} is below {possible:.4f}, the lowest that the noise of these "

@@ -40,6 +40,11 @@ class Config(NoiseModelOptions, DenoiserOptions):
     pretraining_steps: int = option(
         0, "steps of the denoiser alone, by the Noise2Noise loss, before the joint ones", minimum=0
     )
+    start: str = option(
+        "moments",
+        "of the noise model: the moments of the shots' difference, or the published fresh values",
+        choices=("moments", "fresh"),
+    )
     train_denoiser: bool = option(True, "the joint steps train the denoiser too (off: N2N+NF)")
     recorruption_scale: float = option(4.0, "alpha of the objective r2r", above=0)
     recorruption_std: float = option(1 / 256, "standard deviation of its z", above=0)
@@ -95,7 +100,7 @@ def model_config(config: Config, data: Any) -> Any:
 
 
 def init(config: Config, data: Any, denoiser: Any = None) -> dict[str, Any]:
-    """Variables whose noise model fits the moments of the shots' differences.
+    """Variables to start from; the noise model may fit the moments of the shots' differences.
 
     Args:
         config: the run's options.
@@ -112,11 +117,14 @@ def init(config: Config, data: Any, denoiser: Any = None) -> dict[str, Any]:
 
     settings = model_config(config, data)
     variables = models.get(SYSTEM).init(jax.random.key(config.seed), settings)
-    first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
-    noise_model = models.get(settings.noise_model_name).init_from_data(
-        variables["noise_model"], settings.noise_model, halved_difference(first)
-    )
-    return {"noise_model": noise_model, "denoiser": denoiser or variables["denoiser"]}
+    if denoiser is not None:
+        variables["denoiser"] = denoiser
+    if config.start == "moments":
+        first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
+        variables["noise_model"] = models.get(settings.noise_model_name).init_from_data(
+            variables["noise_model"], settings.noise_model, halved_difference(first)
+        )
+    return variables
 
 
 def task(config: Config, data: Any, *, mesh: "Mesh", denoiser: Any = None) -> "Task":

@@ -1,0 +1,73 @@
+"""Many training runs, each a command of its own: stop them, and start them again."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        name: of its folder, and of its row in a table.
+        system: the trainer, as in `python -m train.<system>`.
+        options: of its command line by name, without dashes; True and False become flags.
+    """
+
+    name: str
+    system: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def command(self, workdir: Path) -> list[str]:
+        """The command line.
+
+        Args:
+            workdir: the run's folder.
+        """
+        words = [sys.executable, "-m", f"train.{self.system}", "--workdir", str(workdir)]
+        for name, value in self.options.items():
+            flag = name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                words += [f"--{flag}", str(value)]
+        return words
+
+
+def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
+    """Trains what is not trained yet; a run that was interrupted goes on from its checkpoint.
+
+    Args:
+        runs: names that differ.
+        folder: gets a folder for each run, and a log beside it.
+
+    Returns:
+        By name, what evaluation.json of the run says, with "seconds", the time of the process that
+        finished it.
+
+    Raises:
+        RuntimeError: a run failed; names its log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for number, run in enumerate(runs):
+        workdir, log = folder / run.name, folder / f"{run.name}.log"
+        finished = folder / f"{run.name}.seconds"
+        if not finished.exists():
+            print(f"[{number + 1}/{len(runs)}] {run.name}", file=sys.stderr, flush=True)
+            start = time.monotonic()
+            with log.open("a") as output:
+                done = subprocess.run(run.command(workdir), cwd=ROOT, stdout=output, stderr=output)
+            if done.returncode:
+                raise RuntimeError(f"{run.name} ended with {done.returncode}: see {log}.")
+            finished.write_text(f"{time.monotonic() - start:.1f}\n")
+        evaluation = json.loads((workdir / "evaluation.json").read_text())
+        found[run.name] = {**evaluation, "seconds": float(finished.read_text())}
+    return found

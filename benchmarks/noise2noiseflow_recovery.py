@@ -1,0 +1,265 @@
+"""Does training on noisy pairs find the shot and read noise that made them?
+
+Appendix B of Noise2NoiseFlow, with known parameters: the signal-dependent layer alone and a DnCNN,
+trained from scratch on two noisy draws of smooth images. On ordinary photographs the denoiser's
+error widens the noise; the slope that this predicts is printed beside the slope that was learnt.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import write_record
+
+SETTINGS = {"low": (7.2e-4, 3e-6), "middle": (2e-3, 3e-5), "high": (4e-3, 1e-4)}
+"""Variance per unit of intensity (beta1) and at black (beta2), in full scale 1."""
+SIDE = 32
+SIZES = {"train": 768, "validation": 64, "test": 256}
+FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "recovery.png"
+PIXELS_OF_BLUR = {"smooth": 6.0, "ordinary": 0.0}
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Pairs of noisy shots in memory, with the interface of a data set of `datasets.pipeline`."""
+
+    arrays: dict[str, dict[str, np.ndarray]]
+    name: str = "known noise"
+    cameras: tuple[str, ...] = ("simulated",)
+    isos: tuple[int, ...] = (800,)
+    channels: int = 4
+    patch_size: int = SIDE
+    notes: tuple[str, ...] = ()
+    has_truth: bool = True
+    clean_splits: tuple[str, ...] = ("train", "validation", "test")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Patches of each split."""
+        return {split: len(columns["iso"]) for split, columns in self.arrays.items()}
+
+    def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> dict[str, np.ndarray]:
+        """A random batch, a pure function of seed and step."""
+        random = np.random.default_rng([seed, step])
+        chosen = random.choice(self.sizes[split], min(batch_size, self.sizes[split]), False)
+        return {name: values[chosen] for name, values in self.arrays[split].items()}
+
+    def batches(
+        self, split: str, *, batch_size: int, limit: int | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """One pass over a split in fixed order, in padded batches with a mask."""
+        count = min(limit or self.sizes[split], self.sizes[split])
+        for start in range(0, count, batch_size):
+            places = np.arange(start, start + batch_size)
+            rows = np.minimum(places, count - 1)
+            columns = {name: values[rows] for name, values in self.arrays[split].items()}
+            yield columns | {"mask": places < count}
+
+
+def scenes(beta1: float, beta2: float, *, blur: float, seed: int) -> Scenes:
+    """Photographs taken back to raw, blurred, with two draws of known noise.
+
+    Args:
+        beta1: variance per unit of intensity.
+        beta2: variance at black.
+        blur: standard deviation of the blur in packed pixels; 0 for none.
+        seed: of places, exposures and noise.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    from datasets.camera_sim import photographs
+
+    read = photographs.reader()
+    random = np.random.default_rng(seed)
+    arrays = {}
+    for split, count in SIZES.items():
+        clean = []
+        for number in range(count):
+            chosen = photographs.SPLITS[split][number % len(photographs.SPLITS[split])]
+            # A margin, so that the blur sees what lies around the patch.
+            margin = int(np.ceil(3 * blur))
+            patch, _ = photographs.raw_patch(read(chosen), SIDE + 2 * margin, random)
+            if blur:
+                patch = gaussian_filter(patch, (blur, blur, 0))
+            clean.append(patch[margin : margin + SIDE, margin : margin + SIDE])
+        clean = np.stack(clean).astype(np.float32)
+        spread = np.sqrt(beta1 * clean.astype(np.float64) + beta2)
+        draws = [random.normal(size=clean.shape) for _ in range(2)]
+        truth = (0.5 * draws[0] ** 2 + 0.5 * np.log(2 * np.pi) + np.log(spread)).sum((1, 2, 3))
+        arrays[split] = {
+            "clean": clean,
+            "noisy": (clean + spread * draws[0]).astype(np.float32),
+            "noisy2": (clean + spread * draws[1]).astype(np.float32),
+            "camera": np.zeros(count, np.int32),
+            "iso": np.full(count, 800, np.float32),
+            "truth": truth.astype(np.float32),
+        }
+    return Scenes(arrays)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Trains, prints the table, writes `results/noise2noiseflow_recovery.json` and a figure.
+
+    Args:
+        arguments: by default those of the process.
+
+    Returns:
+        0 if every slope on smooth images is within 10 % of the truth, else 1.
+    """
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--features", type=int, default=32)
+    parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_recovery"))
+    options = parser.parse_args(arguments)
+
+    cases = [("smooth", setting, "cross") for setting in SETTINGS]
+    cases += [("ordinary", "middle", "cross"), ("ordinary", "middle", "difference")]
+    rows = [recover(*case, seed, options) for case in cases for seed in options.seeds]
+    draw(rows, FIGURE)
+    for row in rows:
+        del row["curve"]
+    within = [abs(row["slope_error"]) <= 0.1 for row in rows if row["images"] == "smooth"]
+    results = {"steps": options.steps, "features": options.features, "runs": rows}
+    results["smooth_within_10_percent"] = f"{sum(within)} of {len(within)}"
+    print(write_record("noise2noiseflow_recovery", results))
+    return 0 if all(within) else 1
+
+
+def recover(images: str, setting: str, objective: str, seed: int, options: Any) -> dict[str, Any]:
+    """One training, or what is left of it to do, and what it found.
+
+    Args:
+        images: "smooth" or "ordinary".
+        setting: of `SETTINGS`.
+        objective: of the noise model.
+        seed: of data and training.
+        options: of the command line.
+    """
+    from jaxnoise import models
+    from train import noise2noiseflow
+    from train.devices import start_jax
+    from train.signals import StopSignals
+    from train.writer import read_metrics
+
+    beta1, beta2 = SETTINGS[setting]
+    data = scenes(beta1, beta2, blur=PIXELS_OF_BLUR[images], seed=seed)
+    workdir = options.folder / f"{images}-{setting}-{objective}-{seed}"
+    config = noise2noiseflow.Config(
+        arch="S",
+        start="fresh",
+        objective=objective,
+        steps=options.steps,
+        batch_size=32,
+        features=options.features,
+        seed=seed,
+        evaluate_every=20,
+        moments_learning_rate=0.1,
+        validation_patches=SIZES["validation"],
+    )
+    mesh = start_jax("auto")
+    fitted = noise2noiseflow.train(config, data, workdir=workdir, mesh=mesh, stop=StopSignals())
+    best, settings = fitted["joint"].best, noise2noiseflow.model_config(config, data)
+    learnt = models.get("noiseflow").describe(best["noise_model"], settings.noise_model)
+    estimate = np.asarray(denoise(best["denoiser"], settings.denoiser, data))
+    test = data.arrays["test"]
+    squared_error = (np.clip(estimate, 0, 1) - test["clean"]) ** 2
+    noise = test["noisy"] - test["clean"]
+    slope, intercept = widened(beta1, beta2, test["clean"], squared_error)
+    row = {
+        "images": images,
+        "setting": setting,
+        "objective": objective,
+        "seed": seed,
+        "beta1": beta1,
+        "beta2": beta2,
+        "learnt_beta1": learnt["beta1"],
+        "learnt_beta2": learnt["beta2"],
+        "slope_error": learnt["beta1"] / beta1 - 1,
+        "predicted_slope_error": slope / beta1 - 1,
+        "predicted_beta2": intercept,
+        "error_ratio": float(squared_error.mean() / (noise**2).mean()),
+        "curve": [
+            (entry["step"], entry["parameters"]["beta1"], entry["parameters"]["beta2"])
+            for entry in read_metrics(workdir / "metrics.jsonl")
+            if "parameters" in entry
+        ],
+    }
+    print(
+        f"{images:9s}{setting:7s}{objective:11s} seed {seed}: beta1 {row['learnt_beta1']:.3e} "
+        f"({100 * row['slope_error']:+.1f} %, predicted {100 * row['predicted_slope_error']:+.1f} "
+        f"%), beta2 {row['learnt_beta2']:.1e} of {beta2:.1e}, r {row['error_ratio']:.3f}",
+        flush=True,
+    )
+    return row
+
+
+def denoise(variables: Any, config: Any, data: Scenes) -> np.ndarray:
+    """Estimates of the test patches."""
+    import jax
+
+    from jaxnoise import models
+
+    run = jax.jit(models.get("denoiser").denoise, static_argnums=1)
+    parts = np.array_split(data.arrays["test"]["noisy"], 8)
+    return np.concatenate([np.asarray(run(variables, config, part)) for part in parts])
+
+
+def widened(
+    beta1: float, beta2: float, clean: np.ndarray, squared_error: np.ndarray
+) -> tuple[float, float]:
+    """Shot and read noise that fit best when the denoiser's squared error joins the variance.
+
+    Args:
+        beta1: true variance per unit of intensity.
+        beta2: true variance at black.
+        clean: shape (N, H, W, C).
+        squared_error: of the estimates, same shape.
+    """
+    import jax.numpy as jnp
+
+    from jaxnoise.noise import nlf
+
+    # Only its square matters to the fit.
+    noise = np.sqrt(beta1 * clean + beta2 + squared_error).astype(np.float32)
+    conditions = jnp.zeros(len(clean), int), jnp.zeros(len(clean))
+    fitted = nlf.fit(nlf.Config(), jnp.asarray(noise), jnp.asarray(clean), *conditions)
+    return float(np.exp(fitted["log_shot"][0, 0])), float(np.exp(fitted["log_read"][0, 0]))
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Learned over true parameters against steps, one line per run on smooth images.
+
+    Args:
+        rows: of `recover`.
+        path: of the PNG.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots(1, 2)
+    colours = dict(zip(SETTINGS, ("#2f9fd0", "#e08a1e", "#b968c7"), strict=True))
+    for row in rows:
+        if row["images"] != "smooth":
+            continue
+        steps, beta1, beta2 = np.array(row["curve"]).T
+        label = f"beta1 = {row['beta1']:g}, beta2 = {row['beta2']:g}" if row["seed"] == 0 else None
+        for axis, values, truth in (
+            (axes[0], beta1, row["beta1"]),
+            (axes[1], beta2, row["beta2"]),
+        ):
+            axis.plot(steps, values / truth, color=colours[row["setting"]], label=label)
+    for axis, name in zip(axes, ("shot noise beta1", "read noise beta2"), strict=True):
+        axis.axhline(1, color="#1b1f24", linewidth=0.8, linestyle=":")
+        axis.set(xlabel="step", ylabel=f"{name}, learnt over true", yscale="log")
+    axes[0].legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=130)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

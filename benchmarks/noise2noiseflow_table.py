@@ -1,0 +1,245 @@
+"""Is a noise model from noisy pairs as good as one from clean images, and which denoiser is best?
+
+Trains noise models and denoisers on a simulated camera, several seeds each with its own data, and
+compares them on held-out photographs: Tables 1, 3, 4 and 5 of Noise2NoiseFlow. Every run is a
+command of its own; stop the script and start it again to go on.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.campaign import Run, run_all
+from benchmarks.record import write_record
+
+PAPER = "S-Ax4-G-Ax4-CAM"
+NLF = "S-G-CAM"
+DEFAULT = "N-W-K3"
+UNET = {"denoiser": "unet", "features": 24}
+
+
+def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
+    """The trainings of one seed.
+
+    Args:
+        options: of the command line.
+        seed: of data and training.
+    """
+    common = {
+        "dataset": f"camera_sim/{options.data}",
+        "seed": seed,
+        "data_seed": seed,
+        "accelerator": options.accelerator,
+        "test_patches": 1500,
+    }
+    size = {"steps": options.steps, "batch_size": options.batch_size, "features": options.features}
+    flow = {"steps": 300, "batch_size": 64, "compare": "none"}
+
+    def run(name: str, system: str, **own: object) -> Run:
+        return Run(f"{name}-{seed}", system, {**common, **own})
+
+    def joint(name: str, arch: str, **own: object) -> Run:
+        return run(name, "noise2noiseflow", **size | {"arch": arch} | own)
+
+    for name, arch in (("NF", PAPER), ("NLF", NLF), ("default", DEFAULT)):
+        yield run(f"supervised-{name}", "noiseflow", arch=arch, **flow)
+    for loss in ("supervised", "noise2noise"):
+        yield run(f"denoiser-{loss}", "denoiser", loss=loss, **size)
+    yield joint("N2NF", PAPER)
+    frozen = {"pretraining_steps": options.steps, "steps": 100, "train_denoiser": False}
+    yield joint("N2N+NF", PAPER, objective="self", **frozen)
+    yield joint("R2RFlow", PAPER, objective="r2r")
+    yield joint("N2NF-NLF", NLF)
+    yield joint("N2NF-unet", PAPER, **UNET)
+    yield joint("N2NF-unet-NLF", NLF, **UNET)
+    yield joint("N2NF-low-weight", PAPER, weight=options.low_weight)
+    yield joint("default", DEFAULT, weight=options.low_weight)
+    yield joint("default-difference", DEFAULT, weight=options.low_weight, objective="difference")
+
+
+SUPERVISED = {PAPER: "supervised-NF", NLF: "supervised-NLF", DEFAULT: "supervised-default"}
+"""Which run learns an architecture from clean images."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Trains, prints the table and writes `results/noise2noiseflow_table.json`.
+
+    Args:
+        arguments: by default those of the process.
+
+    Returns:
+        The exit code, 0.
+    """
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", default="exact")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--features", type=int, default=32)
+    parser.add_argument("--low-weight", type=float, default=2.0**12)
+    parser.add_argument("--accelerator", default="auto")
+    parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_table"))
+    options = parser.parse_args(arguments)
+
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for seed in options.seeds:
+        runs = list(runs_of(options, seed))
+        found = run_all(runs, options.folder)
+        for run in runs:
+            row = row_of(run, found[run.name])
+            tables.setdefault(run.name.rsplit("-", 1)[0], []).append(row)
+        add_excess(options, seed, runs, tables)
+    rows = {name: summary(of_seeds) for name, of_seeds in tables.items()}
+    results = {
+        "data": f"camera_sim/{options.data}",
+        "steps": options.steps,
+        "batch_size": options.batch_size,
+        "features": options.features,
+        "low_weight": options.low_weight,
+        "seeds": options.seeds,
+        "rows": rows,
+        "by_seed": tables,
+    }
+    show(rows)
+    print(write_record("noise2noiseflow_table", results))
+    return 0
+
+
+def row_of(run: Run, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """What the table says of one run.
+
+    Args:
+        run: the run.
+        evaluation: its evaluation.json.
+    """
+    row: dict[str, Any] = {"seconds": evaluation["seconds"]}
+    if "models" in evaluation:
+        (model,) = [m for m in evaluation["models"] if m["name"] == run.options["arch"]]
+        row |= {
+            "nll": model["nll"],
+            "above_truth": model["above_truth"],
+            "kl": model["kl_smoothed"],
+            "patch_kl": model["patch_kl_smoothed"],
+        }
+    if "denoisers" in evaluation:
+        best = evaluation["denoisers"][-1]
+        row |= {key: best[key] for key in ("psnr", "ssim", "error_ratio")}
+    return row
+
+
+def add_excess(options, seed: int, runs: list[Run], tables: dict[str, list[dict]]) -> None:
+    """Adds, per ISO, the likelihood lost against the model from clean images, and what theory says.
+
+    Args:
+        options: of the command line.
+        seed: of the runs.
+        runs: of that seed.
+        tables: rows by name, the last of each being that of this seed.
+    """
+    from datasets.pipeline import open_dataset
+    from jaxnoise import models
+    from jaxnoise.io import load_model
+    from train import comparison
+    from train.denoised import test_result
+    from train.devices import start_jax
+    from train.likelihood import nll_per_dimension
+
+    mesh = start_jax(options.accelerator)
+    data = open_dataset(f"camera_sim/{options.data}", seed=seed)
+    limits = {"batch_size": 50, "limit": 1500}
+    test = comparison.test_set(data, **limits)
+
+    def nll(name: str, config: Any, variables: Any) -> np.ndarray:
+        batches = comparison.test_batches(data, **limits)
+        return nll_per_dimension(models.get(name), config, mesh)(variables, batches)
+
+    supervised = {}
+    for arch, name in SUPERVISED.items():
+        loaded = load_model(options.folder / f"{name}-{seed}" / "model")
+        supervised[arch] = nll(*loaded)
+    for run in runs:
+        if run.system != "noise2noiseflow":
+            continue
+        _, config, variables = load_model(options.folder / run.name / "model")
+        own = nll("noiseflow", config.noise_model, variables["noise_model"])
+        denoised = test_result(
+            run.name, config.denoiser, variables["denoiser"], test, mesh=mesh, **limits
+        )
+        excess = own - supervised[str(run.options["arch"])]
+        error = ((denoised.estimate - test.clean) ** 2).mean((1, 2, 3), dtype=np.float64)
+        noise = (test.noise**2).mean((1, 2, 3), dtype=np.float64)
+        by_iso = []
+        for iso in np.unique(test.iso):
+            here = test.iso == iso
+            # Noise models have parameters per camera, so each camera has a ratio of its own.
+            ratios = [
+                float(error[place].sum() / noise[place].sum())
+                for place in (here & (test.camera == camera) for camera in np.unique(test.camera))
+            ]
+            by_iso.append(
+                {
+                    "iso": float(iso),
+                    "excess": float(excess[here].mean()),
+                    "error_ratio": float(np.mean(ratios)),
+                    "predicted": float(np.mean([predicted_excess(r) for r in ratios])),
+                }
+            )
+        row = tables[run.name.rsplit("-", 1)[0]][-1]
+        row |= {"excess": float(excess.mean()), "by_iso": by_iso}
+
+
+def predicted_excess(ratio: float) -> float:
+    """Nats per dimension that a Gaussian loses whose variance is (1 + ratio) times the true one."""
+    return 0.5 * (float(np.log1p(ratio)) - ratio / (1 + ratio))
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds, with the range of each number."""
+    numbers = [key for key, value in rows[0].items() if isinstance(value, float)]
+    result: dict[str, Any] = {key: float(np.mean([row[key] for row in rows])) for key in numbers}
+    result |= {
+        f"{key}_range": [min(row[key] for row in rows), max(row[key] for row in rows)]
+        for key in numbers
+    }
+    if "by_iso" in rows[0]:
+        result["by_iso"] = [
+            {key: float(np.mean([entry[key] for entry in entries])) for key in entries[0]}
+            for entries in zip(*(row["by_iso"] for row in rows), strict=True)
+        ]
+    return result
+
+
+def show(rows: dict[str, dict[str, Any]]) -> None:
+    """Prints the table and the excess per ISO."""
+    columns = {
+        "above_truth": ("above truth", "{:.5f}"),
+        "excess": ("over superv.", "{:.5f}"),
+        "kl": ("KL pooled", "{:.1e}"),
+        "psnr": ("PSNR", "{:.2f}"),
+        "ssim": ("SSIM", "{:.4f}"),
+        "error_ratio": ("error left", "{:.3f}"),
+        "seconds": ("seconds", "{:.0f}"),
+    }
+    print(f"{'':24s}" + "".join(f"{head:>14s}" for head, _ in columns.values()))
+    for name, row in rows.items():
+        cells = [
+            style.format(row[key]) if key in row else "–" for key, (_, style) in columns.items()
+        ]
+        print(f"{name:24s}" + "".join(f"{cell:>14s}" for cell in cells))
+    print("excess over the model from clean images (predicted, r) per ISO")
+    for name, row in rows.items():
+        if "by_iso" in row:
+            parts = [
+                f"{entry['iso']:.0f}: {entry['excess']:.4f} "
+                f"({entry['predicted']:.4f}, {entry['error_ratio']:.2f})"
+                for entry in row["by_iso"]
+            ]
+            print(f"{name:24s}" + "  ".join(parts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
