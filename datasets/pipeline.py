@@ -1,4 +1,4 @@
-"""Batches of clean and noisy patches.
+"""Batches of noisy patches, with their clean ones or a second shot.
 
 In training a batch is a pure function of (seed, step); in evaluation batches come in fixed order.
 """
@@ -22,19 +22,20 @@ SOURCES = {
     "pairs": "your images",
     "sidd_raw": "SIDD-Medium Raw",
     "sidd_raw/published": "SIDD-Medium Raw",
+    "sidd_full": "SIDD-Full Raw",
     "sidd_val": "SIDD's validation blocks",
     "sidd_val/all": "SIDD's validation blocks",
 }
 """What the folder given with --source holds, for the data sets that read one."""
 NAMES = (*SIMULATED, *SOURCES)
-OPTIONAL = ("noisy2", "truth", "noise_profile", "image")
+OPTIONAL = ("clean", "noisy2", "truth", "noise_profile", "image")
 
 Batch = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class NoiseData:
-    """Clean and noisy patches of one dataset.
+    """Patches of one dataset.
 
     Attributes:
         name: name the data were opened by.
@@ -49,6 +50,7 @@ class NoiseData:
         sizes: number of patches of each split: train, validation and test; 0 where a data set for
             evaluation only has none.
         has_truth: whether batches carry the true negative log-likelihood.
+        clean_splits: the splits whose batches carry clean patches; all but for data of noisy pairs.
     """
 
     name: str
@@ -61,6 +63,7 @@ class NoiseData:
     notes: tuple[str, ...]
     sizes: dict[str, int]
     has_truth: bool
+    clean_splits: tuple[str, ...]
     _records: dict[str, Records] = field(repr=False, compare=False)
 
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
@@ -73,8 +76,9 @@ class NoiseData:
             batch_size: N, at least 1.
 
         Returns:
-            clean, noisy and, with a second draw, noisy2: (N, P, P, C) float32, full scale 1; camera
-            (N,) int32; iso (N,) float32; truth (N,) float32, nats per patch, where `has_truth`;
+            noisy, clean where the split is one of `clean_splits` and, with a second shot, noisy2:
+            (N, P, P, C) float32, full scale 1; camera (N,) int32; iso (N,) float32; truth (N,)
+            float32, nats per patch, where `has_truth`;
             for SIDD noise_profile (N, 2) float32, the shot and read noise that the camera states,
             or image (N,) int32, the number of the validation image.
         """
@@ -126,9 +130,10 @@ def open_dataset(
     Args:
         name: camera_sim/exact, camera_sim/exact-white, camera_sim/exact-wide, camera_sim/full,
             pairs, sidd_raw, sidd_raw/published (in the layout that the published Noise Flow was
-            trained on), sidd_val (the validation images of ISO 100 to 3200) or sidd_val/all.
+            trained on), sidd_full (pairs of consecutive shots), sidd_val (the validation images of
+            ISO 100 to 3200) or sidd_val/all.
         source: folder of the user's files: images and index.csv for pairs, SIDD-Medium Raw for
-            sidd_raw, the two files of validation blocks for sidd_val.
+            sidd_raw, SIDD-Full Raw for sidd_full, the two files of validation blocks for sidd_val.
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches in pixels; None for the dataset's default.
         seed: seed of the simulated draws (camera_sim only).
@@ -168,6 +173,8 @@ def _builder_module(dataset: str) -> Any:
         from datasets.pairs import pairs_dataset_builder as module
     elif dataset == "sidd_raw":
         from datasets.sidd_raw import sidd_raw_dataset_builder as module
+    elif dataset == "sidd_full":
+        from datasets.sidd_full import sidd_full_dataset_builder as module
     elif dataset == "sidd_val":
         from datasets.sidd_val import sidd_val_dataset_builder as module
     else:
@@ -176,10 +183,15 @@ def _builder_module(dataset: str) -> Any:
 
 
 def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
-    fields = ("clean", "noisy", "camera", "iso")
+    fields = ("noisy", "camera", "iso")
     fields += tuple(key for key in OPTIONAL if key in builder.info.features)
+    with_clean = facts.get("clean_splits", SPLITS)
     stored = {
-        split: open_records(builder.as_data_source(split=split), fields, folder)
+        split: open_records(
+            builder.as_data_source(split=split),
+            tuple(key for key in fields if key != "clean" or split in with_clean),
+            folder,
+        )
         for split in SPLITS
         if split in builder.info.splits
     }
@@ -202,6 +214,7 @@ def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) 
         notes=tuple(facts["notes"]),
         sizes={split: len(records.get(split, ())) for split in SPLITS},
         has_truth="truth" in fields,
+        clean_splits=tuple(split for split in records if "clean" in records[split].fields),
         _records=records,
     )
 

@@ -1,6 +1,6 @@
 """The held-out comparison of a trained model with the simple ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from train.likelihood import nll_per_dimension, sampled_noise, to_noise_batch
 from train.noisy_pairs import halved_difference
 from train.report import ModelResult, TestSet
 
+Adapt = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 BASELINES = {"AWGN": "awgn", "NLF": "nlf", "autoregressive": "autoregressive"}
 
 
@@ -65,33 +66,38 @@ def fitted_baselines(data: Any, *, patches: int, seed: int) -> list[Candidate]:
     return candidates
 
 
-def test_batches(data: Any, *, batch_size: int, limit: int) -> Iterator[dict[str, np.ndarray]]:
+def test_batches(
+    data: Any, *, batch_size: int, limit: int, adapt: Adapt | None = None
+) -> Iterator[dict[str, np.ndarray]]:
     """One pass over the test patches.
 
     Args:
         data: a data set of `datasets.pipeline`.
         batch_size: divisible by the number of devices.
         limit: how many patches at most.
+        adapt: gives batches the clean images that they lack, as `noisy_pairs.on_estimates` does.
 
-    Returns:
+    Yields:
         Padded batches with a mask.
     """
-    return data.batches("test", batch_size=batch_size, limit=limit)
+    for batch in data.batches("test", batch_size=batch_size, limit=limit):
+        yield batch if adapt is None else adapt(batch)
 
 
-def test_set(data: Any, *, batch_size: int, limit: int) -> TestSet:
+def test_set(data: Any, *, batch_size: int, limit: int, adapt: Adapt | None = None) -> TestSet:
     """The test patches as the report takes them.
 
     Args:
         data: a data set of `datasets.pipeline`.
         batch_size: as for `test_batches`.
         limit: how many patches at most.
+        adapt: as for `test_batches`.
 
     Returns:
         The patches, with their true likelihood and second draw where the data set has them.
     """
     columns: dict[str, list[np.ndarray]] = {}
-    for batch in test_batches(data, batch_size=batch_size, limit=limit):
+    for batch in test_batches(data, batch_size=batch_size, limit=limit, adapt=adapt):
         for name, values in batch.items():
             columns.setdefault(name, []).append(np.asarray(values)[batch["mask"]])
     joined = {name: np.concatenate(values) for name, values in columns.items()}
@@ -103,6 +109,7 @@ def test_set(data: Any, *, batch_size: int, limit: int) -> TestSet:
         iso=joined["iso"],
         truth=joined["truth"] / clean[0].size if data.has_truth else None,
         noise2=joined["noisy2"] - clean if "noisy2" in joined else None,
+        shots=(joined["shot1"], joined["shot2"]) if "shot1" in joined else None,
         cameras=tuple(data.cameras),
     )
 
@@ -116,6 +123,7 @@ def test_result(
     limit: int,
     seed: int,
     temperature: float,
+    adapt: Adapt | None = None,
 ) -> ModelResult:
     """A model's likelihood of the test noise, and noise that it samples for the test images.
 
@@ -127,6 +135,7 @@ def test_result(
         limit: how many patches at most.
         seed: of the samples.
         temperature: of the samples.
+        adapt: as for `test_batches`.
 
     Returns:
         One row of the report.
@@ -135,7 +144,8 @@ def test_result(
     sample = sampled_noise(
         candidate.model, candidate.config, mesh, seed=seed, temperature=temperature
     )
-    passes = [test_batches(data, batch_size=batch_size, limit=limit) for _ in range(2)]
+    options = {"batch_size": batch_size, "limit": limit, "adapt": adapt}
+    passes = [test_batches(data, **options) for _ in range(2)]
     return ModelResult(
         name=candidate.name,
         parameters=candidate.parameters,

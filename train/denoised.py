@@ -1,6 +1,6 @@
 """Denoisers on the test patches: PSNR, SSIM, and how much of the noise is left."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ def noisy_result(test: TestSet) -> DenoiserResult:
     Args:
         test: the test patches.
     """
-    return DenoiserResult("noisy", None, np.clip(test.clean + test.noise, 0, 1))
+    return DenoiserResult("noisy", None, np.clip(_noisy(test), 0, 1))
 
 
 def test_result(
@@ -85,46 +85,79 @@ def evaluate(test: TestSet, results: list[DenoiserResult]) -> dict[str, Any]:
 
     Returns:
         "denoisers", one row each: mean over patches of PSNR and SSIM with standard errors, and
-        "error_ratio", the squared error over that of the noisy image, all patches together;
-        "denoised_groups", the PSNR per camera and ISO.
+        "error_ratio", the squared error over that of the noisy image, all patches together. Without
+        clean images there is no SSIM, and the PSNR is that of the mean squared error, whose
+        estimate needs many patches. "denoised_groups" has the PSNR per camera and ISO.
 
     Source: Noise2NoiseFlow, Section 4.2; PSNR with full scale 1 over all channels of a patch, SSIM
         with a Gaussian window of standard deviation 0.8, both averaged over patches.
     """
-    rows = []
-    values = {}
-    for result in results:
-        of_psnr = np.asarray(psnr(result.estimate, test.clean, data_range=DATA_RANGE))
-        options = {"data_range": DATA_RANGE, "preset": SSIM_PRESET}
-        of_ssim = np.asarray(ssim(result.estimate, test.clean, **options))
-        values[result.name] = of_psnr
-        error = np.mean((result.estimate - test.clean) ** 2, dtype=np.float64)
-        rows.append(
-            {
-                "name": result.name,
-                "parameters": result.parameters,
-                "psnr": _mean(of_psnr),
-                "psnr_standard_error": _error(of_psnr),
-                "ssim": _mean(of_ssim),
-                "ssim_standard_error": _error(of_ssim),
-                "error_ratio": float(error / np.mean(test.noise**2, dtype=np.float64)),
-            }
-        )
     chosen = [(camera_label(test, int(c)), test.camera == c) for c in np.unique(test.camera)]
     chosen += [(iso_label(float(iso)), test.iso == iso) for iso in np.unique(test.iso)]
+    measured = [_against_pairs(test, r) if test.shots else _against_clean(test, r) for r in results]
+    rows = [
+        {"name": result.name, "parameters": result.parameters, **row}
+        for result, (row, _) in zip(results, measured, strict=True)
+    ]
     groups = [
-        {"label": label, "psnr": [_mean(values[result.name][here]) for result in results]}
+        {"label": label, "psnr": [psnr_of(here) for _, psnr_of in measured]}
         for label, here in chosen
     ]
     return {"denoisers": rows, "denoised_groups": groups}
 
 
+Measured = tuple[dict[str, float | None], Callable[[np.ndarray], float | None]]
+"""A row of the table, and a function from a selection of patches to their PSNR."""
+
+
+def _against_clean(test: TestSet, result: DenoiserResult) -> Measured:
+    of_psnr = np.asarray(psnr(result.estimate, test.clean, data_range=DATA_RANGE))
+    options: Any = {"data_range": DATA_RANGE, "preset": SSIM_PRESET}
+    of_ssim = np.asarray(ssim(result.estimate, test.clean, **options))
+    error = np.mean((result.estimate - test.clean) ** 2, dtype=np.float64)
+    row = {
+        "psnr": _mean(of_psnr),
+        "psnr_standard_error": _error(of_psnr),
+        "ssim": _mean(of_ssim),
+        "ssim_standard_error": _error(of_ssim),
+        "error_ratio": float(error / np.mean(test.noise**2, dtype=np.float64)),
+    }
+    return row, lambda here: _mean(of_psnr[here])
+
+
+def _against_pairs(test: TestSet, result: DenoiserResult) -> Measured:
+    """Without a clean image: the error against the other shot, less that shot's own noise."""
+    assert test.shots is not None
+    first, second = test.shots
+    pixels = tuple(range(1, first.ndim))
+    noise = np.asarray(np.mean((first - second) ** 2, pixels, dtype=np.float64)) / 2
+    against = np.asarray(np.mean((result.estimate - second) ** 2, pixels, dtype=np.float64))
+    error = against - noise
+
+    def psnr_of(here: Any) -> float | None:
+        # Estimates of single patches may be negative.
+        return -10 * float(np.log10(error[here].mean())) if error[here].mean() > 0 else None
+
+    row = {
+        "psnr": psnr_of(slice(None)),
+        "psnr_standard_error": None,
+        "ssim": None,
+        "ssim_standard_error": None,
+        "error_ratio": float(error.mean() / noise.mean()),
+    }
+    return row, psnr_of
+
+
+def _noisy(test: TestSet) -> np.ndarray:
+    return test.clean + test.noise if test.shots is None else test.shots[0]
+
+
 def _batches(test: TestSet, batch_size: int, limit: int) -> Iterator[dict[str, np.ndarray]]:
-    count = min(limit, len(test.clean))
+    count, noisy = min(limit, len(test.clean)), _noisy(test)
     for start in range(0, count, batch_size):
         places = np.arange(start, start + batch_size)
         indices = np.minimum(places, count - 1)
-        yield {"noisy": test.clean[indices] + test.noise[indices], "mask": places < count}
+        yield {"noisy": noisy[indices], "mask": places < count}
 
 
 def _mean(values: np.ndarray) -> float:

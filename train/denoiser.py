@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,12 +126,17 @@ def evaluate(config: Config, data: Any, fitted: "Fitted", *, workdir: Path, mesh
     """
     import jax
 
-    from train import comparison, denoised, report
+    from jaxnoise import models
+    from train import comparison, denoised, noisy_pairs, report
     from train.writer import read_metrics
 
-    limits = {"batch_size": config.batch_size, "limit": config.test_patches}
-    test = comparison.test_set(data, **limits)
+    limits: dict[str, Any] = {"batch_size": config.batch_size, "limit": config.test_patches}
     settings = denoiser_config(config, channels=data.channels)
+    adapt = None
+    if "test" not in data.clean_splits:
+        denoise = jax.jit(partial(models.get(SYSTEM).denoise, fitted.best, settings))
+        adapt = noisy_pairs.on_estimates(denoise)
+    test = comparison.test_set(data, **limits, adapt=adapt)
     result = denoised.test_result(title(config), settings, fitted.best, test, mesh=mesh, **limits)
     if jax.process_index() != 0:
         return ""
@@ -173,7 +179,6 @@ def program(config: Config, stop: StopSignals) -> None:
     first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
     if config.loss == "noise2noise":
         noisy_pairs.check_pairs(data, first)
-        start.require_clean(data, ("test",))
     else:
         start.require_clean(data, ("train", "validation", "test"))
         start.check_noise(first, name=data.name)

@@ -113,7 +113,9 @@ def psnr_by_condition(evaluation: dict[str, Any]) -> Picture | None:
     colour = colours(names)
     figure, axes = new_figure(2.9)
     for place, name in enumerate(names):
-        values = [group["psnr"][place] for group in groups]
+        values = [
+            math.nan if group["psnr"][place] is None else group["psnr"][place] for group in groups
+        ]
         axes[0, 0].plot(values, color=colour[name], marker="o", markersize=4, linestyle="none")
     axes[0, 0].set_xticks(range(len(groups)), [shown(group["label"], 16) for group in groups])
     axes[0, 0].tick_params(axis="x", rotation=30)

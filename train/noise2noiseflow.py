@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,12 +220,12 @@ def evaluate(
     import jax
 
     from jaxnoise import models
-    from train import comparison, denoised, report
+    from train import comparison, denoised, noisy_pairs, report
     from train.writer import read_metrics
 
     settings = model_config(config, data)
     variables = fitted["joint"].best
-    limits = {"batch_size": config.batch_size, "limit": config.test_patches}
+    limits: dict[str, Any] = {"batch_size": config.batch_size, "limit": config.test_patches}
     candidates = comparison.fitted_baselines(data, patches=config.start_patches, seed=config.seed)
     noise_model = comparison.Candidate(
         config.arch,
@@ -232,10 +233,14 @@ def evaluate(
         settings.noise_model,
         variables["noise_model"],
     )
-    test = comparison.test_set(data, **limits)
+    measured: dict[str, Any] = {**limits, "adapt": None}
+    if "test" not in data.clean_splits:
+        denoise = jax.jit(partial(models.get(SYSTEM).denoise, variables, settings))
+        measured["adapt"] = noisy_pairs.on_estimates(denoise)
+    test = comparison.test_set(data, **measured)
     results = [
         comparison.test_result(
-            candidate, data, mesh=mesh, seed=config.seed, temperature=config.temperature, **limits
+            candidate, data, mesh=mesh, seed=config.seed, temperature=config.temperature, **measured
         )
         for candidate in (*candidates, noise_model)
     ]
@@ -255,7 +260,7 @@ def evaluate(
         results=results,
         denoised=[denoised.noisy_result(test), *estimates],
         history={config.arch: read_metrics(workdir / "metrics.jsonl")},
-        notes=[*data.notes, *_notes(config, fitted)],
+        notes=[*data.notes, *_notes(config, data, fitted)],
         show_images=config.images,
     )
     return report.format_tables(written)
@@ -281,7 +286,6 @@ def program(config: Config, stop: StopSignals) -> None:
     start.check_patch_size(data, arch=config.arch)
     first = start.first_patches(data, patches=config.start_patches, seed=config.seed)
     noisy_pairs.check_pairs(data, first)
-    start.require_clean(data, ("test",))
     session.open_folder(workdir, config, data, mesh)
     fitted = train(config, data, workdir=workdir, mesh=mesh, stop=stop)
     table = evaluate(config, data, fitted, workdir=workdir, mesh=mesh)
@@ -299,18 +303,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run.main(Config, program, system=SYSTEM, presets=PRESETS, arguments=arguments)
 
 
-def _notes(config: Config, fitted: dict[str, "Fitted"]) -> list[str]:
+def _notes(config: Config, data: Any, fitted: dict[str, "Fitted"]) -> list[str]:
     sentences = []
     for name, found in fitted.items():
         steps = config.pretraining_steps if name == PRETRAINING else config.steps
-        skipped = f"; {found.skipped} non-finite steps were skipped." if found.skipped else "."
+        skipped = f"; {found.skipped} non-finite steps were skipped" if found.skipped else ""
         sentences.append(
-            f"{name}: best of {steps} steps at step {found.step} by validation{skipped}"
+            f"{name}: best of {steps} steps at step {found.step} by validation{skipped}."
         )
-    sentences.append(
-        "Training and the choice of the best step looked at pairs of noisy shots only; clean "
-        "images serve the baselines and these tables."
-    )
+    pairs = "Training and the choice of the best step looked at pairs of noisy shots only"
+    if "test" in data.clean_splits:
+        sentences.append(
+            f"{pairs}; clean images serve these tables and, if training has them, the baselines."
+        )
+    else:
+        sentences.append(
+            f"{pairs}, and there are no clean test images: noise is the difference of two shots "
+            "over the root of 2, on the mean of their estimates, and a denoiser's error is that "
+            "against the other shot, less that shot's noise."
+        )
     return sentences
 
 

@@ -192,7 +192,7 @@ def evaluate(
         candidates.append(comparison.Candidate(arch, models.get(SYSTEM), settings, found.best))
         folder = workdir if arch == config.arch else comparison.run_folder_of(workdir, arch)
         history[arch] = read_metrics(folder / "metrics.jsonl")
-    limits = {"batch_size": config.batch_size, "limit": config.test_patches}
+    limits: dict[str, Any] = {"batch_size": config.batch_size, "limit": config.test_patches}
     results = [
         comparison.test_result(
             candidate, data, mesh=mesh, seed=config.seed, temperature=config.temperature, **limits

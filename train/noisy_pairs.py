@@ -1,10 +1,9 @@
 """What pairs of noisy shots say about noise without a clean image."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxnoise.batch import NoiseBatch
@@ -35,6 +34,30 @@ def halved_difference(batch: Mapping[str, Any]) -> NoiseBatch:
     return to_noise_batch(
         {"clean": clean, "noisy": noisy, "camera": batch["camera"], "iso": batch["iso"]}
     )
+
+
+def on_estimates(denoise: Callable[[np.ndarray], Any]) -> Callable[[dict], dict]:
+    """A function that gives a batch of pairs what it lacks where no clean image is known.
+
+    Args:
+        denoise: from noisy images to estimates.
+
+    Returns:
+        From a batch to one with the mean of both estimates as `clean`, with the difference of the
+        shots over sqrt 2 added to it as `noisy`, and with the shots as `shot1` and `shot2`.
+    """
+
+    def adapt(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        shots = batch["noisy"], batch["noisy2"]
+        first, second = (np.asarray(denoise(shot)).clip(0, 1) for shot in shots)
+        clean = 0.5 * (first + second)
+        noise = np.float32(0.5**0.5) * (shots[0] - shots[1])
+        kept = {name: value for name, value in batch.items() if name != "noisy2"}
+        return kept | {
+            "clean": clean, "noisy": clean + noise, "shot1": shots[0], "shot2": shots[1]
+        }  # fmt: skip
+
+    return adapt
 
 
 def likeliest(data: Any, *, patches: int, seed: int, limit: int, batch_size: int) -> float:
@@ -96,8 +119,3 @@ def check_pairs(data: Any, batch: Mapping[str, Any]) -> None:
             f"the two shots of {data.name} do not differ in their noise: give two exposures of "
             "each scene."
         )
-
-
-def error_ratio(estimate: jax.Array, clean: jax.Array, noise: jax.Array) -> jax.Array:
-    """Mean squared error of an estimate over that of the noisy image, shape (N,)."""
-    return jnp.mean((estimate - clean) ** 2, (1, 2, 3)) / jnp.mean(noise**2, (1, 2, 3))

@@ -15,7 +15,7 @@ from train.figures_denoising import denoising_curves, pictures_of_estimates, psn
 from train.figures_history import learned_parameters, learning_curves
 from train.figures_spatial import correlations, pictures_of_noise, spatial_statistics
 from train.report_numbers import ModelResult, TestSet, evaluate
-from train.report_page import denoising_section, noise_sections, number, page
+from train.report_page import decibels, denoising_section, noise_sections, number, page
 
 __all__ = [
     "DenoiserResult",
@@ -143,12 +143,16 @@ def _verdict(evaluation: dict[str, Any], best: dict[str, Any] | None) -> str:
 
 
 def _denoising_verdict(evaluation: dict[str, Any]) -> str:
-    rows = [row for row in evaluation["denoisers"] if row["parameters"] is not None]
+    rows = [
+        row
+        for row in evaluation["denoisers"]
+        if row["parameters"] is not None and row["psnr"] is not None
+    ]
     best = max(rows, key=lambda row: row["psnr"], default=None)
     if best is None:
         return ""
     return (
-        f"{best['name']} is the best denoiser: {best['psnr']:.2f} dB, and "
+        f"{best['name']} is the best denoiser: {decibels(best['psnr'])} dB, and "
         f"{100 * best['error_ratio']:.1f} % of the noise's energy is left as error."
     )
 
@@ -184,7 +188,7 @@ def format_denoising_table(evaluation: dict[str, Any]) -> str:
         name = row["name"] if len(row["name"]) <= 20 else row["name"][:19] + "…"
         parameters = "–" if row["parameters"] is None else f"{row['parameters']:,}"
         left = f"{100 * row['error_ratio']:.1f} %"
-        rows.append([name, parameters, f"{row['psnr']:.2f}", f"{row['ssim']:.4f}", left])
+        rows.append([name, parameters, decibels(row["psnr"]), number(row["ssim"]), left])
     return _aligned(rows)
 
 

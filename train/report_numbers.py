@@ -52,6 +52,8 @@ class TestSet:
         cameras: the cameras' names.
         truth: shape (N,), true negative log-likelihood in nats per dimension, where it is known.
         noise2: shape (N, P, P, C), a second independent draw of the real noise, where there is one.
+        shots: two noisy images of each patch, where no clean image is known; `clean` is then an
+            estimate, and `noise` the difference of the shots over sqrt 2.
     """
 
     clean: np.ndarray
@@ -61,6 +63,7 @@ class TestSet:
     cameras: tuple[str, ...]
     truth: np.ndarray | None = None
     noise2: np.ndarray | None = None
+    shots: tuple[np.ndarray, np.ndarray] | None = None
 
     __test__ = False
 

@@ -54,6 +54,11 @@ def number(value: float | None, *, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
+def decibels(value: float | None) -> str:
+    """A PSNR for a table."""
+    return "–" if value is None else f"{value:.2f}"
+
+
 def page(
     title: str,
     verdict: str,
@@ -128,18 +133,18 @@ def denoising_section(evaluation: dict[str, Any]) -> str:
     heads.append("error left<small>of the noise</small>")
     lines = ['<h2>Denoising</h2><div class="scroll"><table><thead><tr>']
     lines += [f"<th>{head}</th>" for head in heads] + ["</tr></thead><tbody>"]
-    highest = max(row["psnr"] for row in evaluation["denoisers"])
+    known = [row["psnr"] for row in evaluation["denoisers"] if row["psnr"] is not None]
     for row in evaluation["denoisers"]:
         error = row["psnr_standard_error"]
         beside = "" if error is None else f"<small>± {error:.2f}</small>"
         cells = [
             _text(_short(row["name"])),
             "–" if row["parameters"] is None else f"{row['parameters']:,}",
-            f"{row['psnr']:.2f}{beside}",
-            f"{row['ssim']:.4f}",
+            f"{decibels(row['psnr'])}{beside}",
+            number(row["ssim"]),
             f"{100 * row['error_ratio']:.1f} %",
         ]
-        kind = "best" if row["psnr"] == highest else ""
+        kind = "best" if row["psnr"] == max(known, default=None) else ""
         lines.append(f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
     lines.append("</tbody></table></div>")
     lines.append(

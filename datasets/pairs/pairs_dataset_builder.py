@@ -1,4 +1,4 @@
-"""TFDS builder of a user's folder of clean and noisy images, cut into patches."""
+"""TFDS builder of a user's folder of clean and noisy images or pairs of shots, cut into patches."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from datasets.pairs.index import Index, Pair, read_file, read_index
+from datasets.pairs.index import Index, read_file, read_index
+from datasets.pairs.splits import SPLITS, Pair
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.images import decode_image
 
@@ -47,14 +48,14 @@ def make_config(source: Path, *, patch_size: int | None = None) -> Config:
             f"patches have at least 1 pixel a side, not {patch_size}: give a larger patch size."
         )
     index = read_index(source)
-    _, clean = read_pair(index.folder, index.pairs[0])
+    noisy = read_pair(index.folder, index.pairs[0])["noisy"]
     return Config(
         name="images",
         version=VERSION,
         index=index,
         patch_size=patch_size,
-        dtype=clean.dtype.name,
-        channels=clean.shape[-1],
+        dtype=noisy.dtype.name,
+        channels=noisy.shape[-1],
     )
 
 
@@ -86,12 +87,18 @@ def facts(config: Config) -> dict[str, Any]:
         "uint16": "Values are stored as 16-bit integers, full scale 65535; no dequantisation.",
         "float32": "Values are stored as floats in [0, 1]; no dequantisation.",
     }[config.dtype]
+    notes = [unit, *config.index.notes]
+    if absent := [split for split in SPLITS if split not in config.index.clean_splits]:
+        notes.append(
+            f"There are no clean images in {', '.join(absent)}: pairs of noisy shots only."
+        )
     return {
         "cameras": camera_names(config.index),
         "isos": sorted({pair.iso for pair in config.index.pairs}),
         "channels": config.channels,
         "patch_size": config.patch_size,
-        "notes": [unit, *config.index.notes],
+        "notes": notes,
+        "clean_splits": config.index.clean_splits,
     }
 
 
@@ -105,36 +112,37 @@ def builder(config: Config, data_dir: str) -> "Builder":
     return Builder(config=config, data_dir=data_dir)
 
 
-def read_pair(folder: Path, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy and clean image of a pair, (H, W, C) of one size and type.
+def read_pair(folder: Path, pair: Pair) -> dict[str, np.ndarray]:
+    """Images of a pair by what they are (noisy, clean, noisy2), (H, W, C) of one size and type.
 
     Raises:
-        DataError: if an image cannot be decoded, or the two do not belong together.
+        DataError: if an image cannot be decoded, or they do not belong together.
     """
-    noisy, clean = (
-        decode_image(read_file(folder, name), name) for name in (pair.noisy, pair.clean)
-    )
-    for name, image in ((pair.noisy, noisy), (pair.clean, clean)):
+    images = {
+        kind: decode_image(read_file(folder, name), name) for kind, name in pair.files.items()
+    }
+    noisy = images["noisy"]
+    for kind, image in images.items():
+        name = pair.files[kind]
         if image.dtype.kind == "f" and not (image.min() >= 0 and image.max() <= 1):
             raise DataError(
                 f"{name} has values from {image.min():.4g} to {image.max():.4g}: scale floats to "
                 "lie in [0, 1]."
             )
-    if noisy.dtype != clean.dtype:
-        raise DataError(
-            f"{pair.noisy} is {noisy.dtype} and {pair.clean} is {clean.dtype}: store both in one "
-            "type."
-        )
-    if noisy.shape != clean.shape:
-        raise DataError(
-            f"{pair.noisy} is {_size(noisy)} and {pair.clean} is {_size(clean)}: a pair has one "
-            "size."
-        )
-    return noisy, clean
+        if noisy.dtype != image.dtype:
+            raise DataError(
+                f"{pair.noisy} is {noisy.dtype} and {name} is {image.dtype}: store both in one "
+                "type."
+            )
+        if noisy.shape != image.shape:
+            raise DataError(
+                f"{pair.noisy} is {_size(noisy)} and {name} is {_size(image)}: a pair has one size."
+            )
+    return images
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Pairs of clean and noisy images from a folder of the user."""
+    """Pairs of clean and noisy images, or of noisy shots, from a folder of the user."""
 
     VERSION = tfds.core.Version(VERSION)
     BUILDER_CONFIGS: ClassVar[list[Config]] = []
@@ -147,12 +155,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             encoding=tfds.features.Encoding.BYTES,
         )
         features = {
-            "clean": patch,
             "noisy": patch,
             "camera": np.int32,
             "iso": np.int32,
             "scene": tfds.features.Text(),
         }
+        if config.index.clean_splits:
+            features["clean"] = patch
+        if config.index.has_second_shots:
+            features["noisy2"] = patch
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
             description="Patches of clean and noisy images.",
@@ -160,31 +171,36 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict]]]:
         del dl_manager
-        return {split: self._generate_examples(split) for split in ("train", "validation", "test")}
+        return {split: self._generate_examples(split) for split in SPLITS}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         config: Any = self.builder_config
         cameras = camera_names(config.index)
         pairs = [(n, pair) for n, pair in enumerate(config.index.pairs) if pair.split == split]
+        side = config.patch_size
+        # All splits have the same features: where one has no clean images, black stands in for
+        # them and is never read.
+        black = np.zeros((side, side, config.channels), config.dtype)
+        absent = {"clean": black} if config.index.clean_splits else {}
         for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image", disable=None):
-            noisy, clean = read_pair(config.index.folder, pair)
-            self._check_kind(clean, pair.clean)
-            side = config.patch_size
-            for row in range(0, clean.shape[0] - side + 1, side):
-                for column in range(0, clean.shape[1] - side + 1, side):
+            images = read_pair(config.index.folder, pair)
+            height, width, _ = self._check_kind(images["noisy"], pair.noisy)
+            for row in range(0, height - side + 1, side):
+                for column in range(0, width - side + 1, side):
                     window = (slice(row, row + side), slice(column, column + side))
                     yield (
                         f"{number}_{row}_{column}",
                         {
-                            "clean": clean[window],
-                            "noisy": noisy[window],
+                            **absent,
+                            **{kind: image[window] for kind, image in images.items()},
                             "camera": cameras.index(pair.camera),
                             "iso": pair.iso,
                             "scene": pair.scene,
                         },
                     )
 
-    def _check_kind(self, image: np.ndarray, name: str) -> None:
+    def _check_kind(self, image: np.ndarray, name: str) -> tuple[int, ...]:
+        """Shape of an image of the folder's type, large enough for a patch."""
         config: Any = self.builder_config
         if (image.dtype.name, image.shape[-1]) != (config.dtype, config.channels):
             raise DataError(
@@ -196,6 +212,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f"{name} is {_size(image)}, smaller than a patch of {config.patch_size}: "
                 "give a smaller patch size or leave the image out."
             )
+        return image.shape
 
 
 def _size(image: np.ndarray) -> str:

@@ -1,11 +1,12 @@
-"""The images of a SIDD-Medium Raw folder: files, camera, ISO and split of each."""
+"""The scene instances of a folder of SIDD, and the images of SIDD-Medium Raw in it."""
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.pairs.index import Pair, assign_splits
+from datasets.pairs.splits import Pair, assign_splits
 from datasets.sidd_raw.layout import CAMERAS, PHASES
 from datasets.sidd_raw.metadata import read_metadata
 from jaxnoise.errors import DataError
@@ -76,7 +77,25 @@ def find_images(source: Path, *, hold_out: bool) -> tuple[tuple[Image, ...], tup
     Raises:
         DataError: if the folder or a file of it is missing or damaged.
     """
-    folders = _scene_folders(source)
+    instances, notes = find_instances(source, hold_out=hold_out, edition="SIDD-Medium Raw")
+    images, phases = _read_images(instances)
+    return images, (*notes, *phases)
+
+
+def find_instances(
+    source: Path, *, hold_out: bool, edition: str
+) -> tuple[dict[Path, Pair], tuple[str, ...]]:
+    """Scene instances that belong to a split, by their folders, and sentences on the choice.
+
+    Args:
+        source: as for `find_images`.
+        hold_out: whether part of the training instances becomes the validation split.
+        edition: name of what the folder holds, for errors.
+
+    Raises:
+        DataError: if the folder or a name in it is wrong, or too few instances are there.
+    """
+    folders = _scene_folders(source, edition)
     notes = []
     chosen: dict[Path, Pair] = {}
     left_out: Counter[str] = Counter()
@@ -101,7 +120,7 @@ def find_images(source: Path, *, hold_out: bool) -> tuple[tuple[Image, ...], tup
         if len(wanted & found) < fewest:
             raise DataError(
                 f"{source} holds {len(wanted & found)} of the {len(wanted)} scene instances of "
-                f"Noise Flow's {split} split, too few: copy the rest of SIDD-Medium Raw there."
+                f"Noise Flow's {split} split, too few: copy the rest of {edition} there."
             )
         if absent := sorted(wanted - found):
             notes.append(
@@ -112,15 +131,12 @@ def find_images(source: Path, *, hold_out: bool) -> tuple[tuple[Image, ...], tup
     if hold_out:
         pairs, chosen_splits = assign_splits(pairs)
         notes += chosen_splits
-    images, phases = _read_images(dict(zip(chosen, pairs, strict=True)))
-    return images, (*notes, *phases)
+    return dict(zip(chosen, pairs, strict=True)), tuple(notes)
 
 
-def _scene_folders(source: Path) -> list[tuple[Path, re.Match[str]]]:
+def _scene_folders(source: Path, edition: str) -> list[tuple[Path, re.Match[str]]]:
     if not source.is_dir():
-        raise DataError(
-            f"there is no folder {source}: give the folder of SIDD-Medium Raw with --source."
-        )
+        raise DataError(f"there is no folder {source}: give the folder of {edition} with --source.")
     for folder in (source, source / "Data", source / "SIDD_Medium_Raw" / "Data"):
         if not folder.is_dir():
             continue
@@ -140,7 +156,7 @@ def _scene_folders(source: Path) -> list[tuple[Path, re.Match[str]]]:
         return matches
     raise DataError(
         f"{source} holds no folders such as 0001_001_S6_00100_00060_3200_L: give the folder of "
-        "SIDD-Medium Raw with --source."
+        f"{edition} with --source."
     )
 
 
@@ -174,14 +190,27 @@ def _read_images(folders: dict[Path, Pair]) -> tuple[tuple[Image, ...], list[str
                         stated.noise_profile,
                     )
                 )
+    return tuple(images), metadata_notes(contradictions, without_profile, unit="images")
+
+
+def metadata_notes(
+    contradictions: Mapping[tuple[str, str], int], without_profile: int, *, unit: str
+) -> list[str]:
+    """Sentences on metadata that are unusual.
+
+    Args:
+        contradictions: how many of a camera state another Bayer phase than the usual one.
+        without_profile: how many state no noise profile.
+        unit: what is counted.
+    """
     notes = [
-        f"The metadata of {count} images of {camera} state the Bayer phase {phase} and not the "
+        f"The metadata of {count} {unit} of {camera} state the Bayer phase {phase} and not the "
         f"usual {PHASES[camera]}: they were followed."
         for (camera, phase), count in contradictions.items()
     ]
     if without_profile:
-        notes.append(f"The metadata of {without_profile} images state no noise profile.")
-    return tuple(images), notes
+        notes.append(f"The metadata of {without_profile} {unit} state no noise profile.")
+    return notes
 
 
 def _path(folder: Path, kind: str, frame: str) -> Path:

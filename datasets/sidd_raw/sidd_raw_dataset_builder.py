@@ -1,7 +1,6 @@
 """TFDS builder of SIDD-Medium Raw: packed patches in a grid, as Noise Flow was trained on."""
 
 import dataclasses
-import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,45 +9,26 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from datasets.sidd_raw.layout import CAMERAS, PUBLISHED, Layout, read_mosaic, to_packed
+from datasets.sidd_raw.layout import CAMERAS, PUBLISHED, Layout
+from datasets.sidd_raw.patches import PatchConfig, cut, read_packed, short_name, sizes
 from datasets.sidd_raw.scenes import Image, find_images
-from datasets.source_files import combined_digest, content_digest, quick_digest
+from datasets.source_files import combined_digest, quick_digest
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.mat import MatReader
 
 VERSION = "1.0.0"
-PATCH_SIZE = 32
-PATCHES_PER_IMAGE = 2898
-"""Of 32x32 packed pixels, as the published code takes them; the bottom of an image is left."""
-
 VARIANTS = {"default": Layout(), "published": PUBLISHED}
 
 
 @dataclasses.dataclass
-class Config(tfds.core.BuilderConfig):
+class Config(PatchConfig):
     """Images of a folder, cut into patches.
 
     Attributes:
-        source: the folder.
         images: all images that are read.
-        choice: sentences on how they were chosen.
-        layout: how mosaics become packed raw.
-        patch_size: side of a patch in packed pixels.
-        patches_per_image: at most so many patches of an image, row by row from its first.
-        stamp: quick fingerprint of the image files, to notice changes while they are read.
-        contents: filled by the builder: digest of each file it read.
-        absent: filled by the builder: number of NaN values in each file.
     """
 
-    source: Path = Path()
     images: tuple[Image, ...] = ()
-    choice: tuple[str, ...] = ()
-    layout: Layout = Layout()
-    patch_size: int = PATCH_SIZE
-    patches_per_image: int = PATCHES_PER_IMAGE
-    stamp: str = ""
-    contents: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
-    absent: dict[str, int] = dataclasses.field(default_factory=dict, compare=False)
 
 
 def make_config(
@@ -75,15 +55,7 @@ def make_config(
         raise UsageError(
             f"there is no variant '{variant}' of sidd_raw: choose one of {', '.join(VARIANTS)}."
         )
-    patch_size = PATCH_SIZE if patch_size is None else patch_size
-    if patch_size < 1:
-        raise UsageError(
-            f"patches have at least 1 pixel a side, not {patch_size}: give a larger patch size."
-        )
-    if patches_per_image is None:
-        patches_per_image = max(1, PATCHES_PER_IMAGE * PATCH_SIZE**2 // patch_size**2)
-    if patches_per_image < 1:
-        raise UsageError(f"an image gives at least one patch, not {patches_per_image}.")
+    patch_size, patches_per_image = sizes(patch_size, patches_per_image)
     images, notes = find_images(Path(source), hold_out=variant == "default")
     return Config(
         name=variant,
@@ -118,10 +90,7 @@ def facts(config: Config) -> dict[str, Any]:
         )
     published = config.name == "published"
     notes = [
-        "Values are fractions of full scale of linear raw, normalised by black and white level and "
-        "clipped to [0, 1]; NaN, "
-        f"{sum(config.absent.values()):,} values in {sum(map(bool, config.absent.values()))} "
-        "files, counts as 0; no dequantisation.",
+        config.unit,
         "Channels are clockwise from the upper left pixel of the transposed mosaic, whatever its "
         "colour, as in the published code; validation patches are the test patches, on which the "
         "published model was chosen."
@@ -156,14 +125,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         config: Any = self.builder_config
-        patch = tfds.features.Tensor(
-            shape=(config.patch_size, config.patch_size, 4),
-            dtype=np.float32,
-            encoding=tfds.features.Encoding.BYTES,
-        )
         features = {
-            "clean": patch,
-            "noisy": patch,
+            "clean": config.patch,
+            "noisy": config.patch,
             "camera": np.int32,
             "iso": np.int32,
             "noise_profile": tfds.features.Tensor(shape=(2,), dtype=np.float32),
@@ -188,17 +152,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         images = [image for image in config.images if image.split == split]
         with MatReader() as reader:
             for image in tqdm(images, desc=f"sidd_raw {split}", unit="image", disable=None):
-                clean, noisy = read_packed(reader, image, config)
-                for row, column in grid(clean.shape[:2], config):
-                    window = (
-                        slice(row, row + config.patch_size),
-                        slice(column, column + config.patch_size),
-                    )
+                files = {"noisy": image.path("NOISY"), "clean": image.path("GT")}
+                for place, patches in cut(read_packed(reader, files, image.phase, config), config):
                     yield (
-                        f"{image.scene}_{image.frame}_{row}_{column}",
+                        f"{image.scene}_{image.frame}_{place}",
                         {
-                            "clean": clean[window],
-                            "noisy": noisy[window],
+                            **patches,
                             "camera": cameras.index(image.camera),
                             "iso": image.iso,
                             "noise_profile": np.array(image.noise_profile, np.float32),
@@ -208,59 +167,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     )
 
 
-def read_packed(reader: MatReader, image: Image, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Clean and noisy packed raw of an image, (H, W, 4) in [0, 1].
-
-    Raises:
-        DataError: if a file is damaged, the two do not belong together or are too small.
-    """
-    mosaics = []
-    for kind in ("GT", "NOISY"):
-        path = image.path(kind)
-        config.contents[_name(path)] = content_digest(path)
-        mosaic, config.absent[_name(path)] = read_mosaic(reader, path)
-        mosaics.append(mosaic)
-    clean, noisy = (to_packed(mosaic, image.phase, config.layout) for mosaic in mosaics)
-    if clean.shape != noisy.shape:
-        raise DataError(
-            f"{image.path('NOISY')} and its clean image have {_size(noisy)} and {_size(clean)} "
-            "packed pixels: copy both again from SIDD."
-        )
-    if min(clean.shape[:2]) < config.patch_size:
-        raise DataError(
-            f"{image.path('NOISY')} has {_size(noisy)} packed pixels, less than a patch of "
-            f"{config.patch_size}: give a smaller patch size."
-        )
-    return clean, noisy
-
-
-def grid(size: tuple[int, int], config: Config) -> Iterator[tuple[int, int]]:
-    """First rows and columns of an image's patches, row by row, without overlap.
-
-    Args:
-        size: height and width of the image in packed pixels.
-        config: states patch size and number.
-    """
-    side = config.patch_size
-    places = itertools.product(
-        range(0, size[0] - side + 1, side), range(0, size[1] - side + 1, side)
-    )
-    return itertools.islice(places, config.patches_per_image)
-
-
 def _decisions(config: Config) -> tuple[object, ...]:
     images = [dataclasses.replace(image, folder=Path(image.folder.name)) for image in config.images]
     return VERSION, config.layout, config.patch_size, config.patches_per_image, images
 
 
-def _name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
-
-
 def _files(images: tuple[Image, ...]) -> Mapping[str, Path]:
     paths = (image.path(kind) for image in images for kind in ("NOISY", "GT"))
-    return {_name(path): path for path in paths}
-
-
-def _size(image: np.ndarray) -> str:
-    return "x".join(map(str, image.shape[:2]))
+    return {short_name(path): path for path in paths}

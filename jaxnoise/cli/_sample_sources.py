@@ -5,14 +5,13 @@ a sentence, and `draw`, a function of the seed, the image's name and its pixels.
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from jaxnoise.cli._image_jobs import Progress
+from jaxnoise.cli._models import open_model
 from jaxnoise.errors import UsageError
-
-Progress = Callable[[float], None]
 
 
 class ModelNoise:
@@ -28,21 +27,12 @@ class ModelNoise:
         seed: int,
         rows: int | None,
     ):
-        from jaxnoise.process import keep_compiled_programs, keep_freed_memory
-
-        keep_freed_memory()
-        keep_compiled_programs()
+        self._model = open_model(folder, "sample_image", "makes no noise for images")
         import jax
 
-        from jaxnoise import models
         from jaxnoise.conditions import NOT_STATED, check_conditions
-        from jaxnoise.io import load_model
 
-        name, self._config, self._variables = load_model(folder)
-        self._sample_image = getattr(models.get(name), "sample_image", None)
-        if self._sample_image is None:
-            raise UsageError(f"{folder} holds a {name}, which makes no noise for images.")
-        cameras, isos = self._config.cameras, self._config.isos
+        cameras, isos = self._model.config.cameras, self._model.config.isos
         if camera is None and len(cameras) > 1:
             raise UsageError(f"this model knows several cameras: give --camera {_any(cameras)}.")
         if camera is not None and camera not in cameras:
@@ -56,7 +46,7 @@ class ModelNoise:
         check_conditions(self._camera, self._iso, cameras=cameras, isos=isos)
         self._temperature, self._rows = temperature, rows
         self._key = jax.random.key(seed)
-        self.channels = self._config.channels
+        self.channels: int = self._model.config.channels
         at_iso = "ISO not stated" if self._iso == NOT_STATED else f"ISO {self._iso:g}"
         self.description = f"the noise of {camera} at {at_iso}"
 
@@ -73,14 +63,14 @@ class ModelNoise:
         """
         import jax
 
-        assert self._sample_image is not None
+        sample_image, config, variables = self._model
         key = self._key
         for word in _words(name):
             key = jax.random.fold_in(key, word)
-        return self._sample_image(
+        return sample_image(
             key,
-            self._variables,
-            self._config,
+            variables,
+            config,
             clean,
             self._camera,
             self._iso,

@@ -1,9 +1,16 @@
 """`jaxnoise sample`: puts noise on images."""
 
 import argparse
-import math
 from pathlib import Path
 
+from jaxnoise.cli._image_options import (
+    IMAGES,
+    OUTPUTS,
+    add_image_arguments,
+    add_level_arguments,
+    check_finite,
+    check_image_arguments,
+)
 from jaxnoise.errors import UsageError
 
 NAME = "sample"
@@ -12,17 +19,12 @@ SUMMARY = "Put the noise of a camera on images of any size: PNG, TIFF, NPZ, raw 
 MAX_SEED = 2**31 - 1
 LOUDEST = 1e6
 """Far beyond any use, and far below where numbers overflow."""
-PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
-DETAILS = """\
-Images are PNG (8 or 16 bit), TIFF or NPZ (8 or 16 bit, or float in [0, 1]) with the channels that
-the model was trained on: 3 for RGB, 4 for packed raw in the order R, Gr, Gb, B. A mosaic of one
-channel is packed and put back when --bayer names its pattern; its sides may be odd.
-
-Each output has its input's name, format, type, shape and levels. Integers are rounded and clipped
-to [0, white level], or to the image's own largest value where that is above; floats are neither
-rounded nor clipped, and have the precision of 32 bits. Metadata (EXIF, colour profiles, other
-arrays of an NPZ file) are not carried over. The same seed, file name and options give the same
-noise on the same versions of the software, whatever other files there are.
+DETAILS = f"""\
+{IMAGES}
+{OUTPUTS}
+Integers are rounded and clipped to [0, white level], or to the image's own largest value where that
+is above. Floats must lie in [0, 1] unless --white-level is given. The same seed, file name and
+options give the same noise on the same versions of the software, whatever other files there are.
 
 Poisson-Gaussian noise is that of raw: numbers must be linear in light, which those of sRGB
 photographs are not. Realistic values are small: --shot 2e-4 --read 1e-6 is a phone at a low ISO,
@@ -36,22 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of the command.
     """
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = DETAILS
-    parser.add_argument(
-        "inputs",
-        metavar="IMAGE_OR_FOLDER",
-        nargs="+",
-        type=Path,
-        help="clean images, or folders of them (with their subfolders)",
-    )
-    parser.add_argument(
-        "--output",
-        metavar="FOLDER",
-        type=Path,
-        required=True,
-        help="where noisy images go; folders keep their structure",
-    )
+    add_image_arguments(parser, "clean", "noisy")
     model = parser.add_argument_group("noise of a trained model")
     model.add_argument(
         "--model", metavar="FOLDER", type=Path, help="folder with config.json and model.safetensors"
@@ -72,33 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     simple.add_argument(
         "--read", metavar="B", type=float, help="read noise: variance in (fraction of full scale)^2"
     )
-    raw = parser.add_argument_group("levels, and raw mosaics")
-    raw.add_argument("--bayer", choices=PHASES, help="colours of a mosaic's first 2x2 pixels")
-    raw.add_argument(
-        "--black-level",
-        metavar="N[,N,N,N]",
-        help="in the file's units: one number, or one for each channel; for mosaics one for each "
-        "of the first 2x2 pixels in reading order; negative ones as --black-level=-5 [0]",
-    )
-    raw.add_argument(
-        "--white-level",
-        metavar="N",
-        type=float,
-        help="full scale in the file's units [255 or 65535 for integers, 1 for floats]",
-    )
+    add_level_arguments(parser)
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="seed of the noise [0]")
     parser.add_argument(
         "--noise",
         action="store_true",
         help="also write the noise alone, before rounding and clipping, as float32 fraction of "
         "full scale (white - black level): NAME_noise.tiff, for NPZ files .npz",
-    )
-    parser.add_argument("--force", action="store_true", help="replace outputs that exist")
-    parser.add_argument(
-        "--rows",
-        metavar="N",
-        type=int,
-        help="image rows (packed ones of raw) at a time, which bounds what layers need [chosen]",
     )
 
 
@@ -116,8 +84,10 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: images or the model are missing or damaged; all other images are done.
     """
     black_level = _check(arguments)
-    from jaxnoise.cli._sample_files import plan
-    from jaxnoise.cli._sample_images import Layout, put_noise
+    from jaxnoise.cli._image_files import others, plan
+    from jaxnoise.cli._image_jobs import do_all
+    from jaxnoise.cli._layouts import Layout
+    from jaxnoise.cli._sample_images import put_noise_on_one
     from jaxnoise.cli._sample_sources import ModelNoise, ShotReadNoise
 
     jobs, left_alone = plan(
@@ -136,11 +106,11 @@ def run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             rows=arguments.rows,
         )
-    put_noise(jobs, source, Layout(arguments.bayer, black_level, arguments.white_level))
-    others = f" {left_alone} other file(s) were left alone." if left_alone else ""
+    layout = Layout(arguments.bayer, black_level, arguments.white_level)
+    do_all(jobs, lambda job, progress: put_noise_on_one(job, source, layout, progress))
     print(
         f"{len(jobs)} image(s) with {source.description}, seed {arguments.seed}, are in "
-        f"{arguments.output}.{others}"
+        f"{arguments.output}.{others(left_alone)}"
     )
     return 0
 
@@ -165,25 +135,7 @@ def _check(arguments: argparse.Namespace) -> tuple[float, ...]:
     for name, value in (*simple.items(), ("--temperature", arguments.temperature)):
         if value is not None and not 0 <= value <= LOUDEST:
             raise UsageError(f"{name} must be from 0 to {LOUDEST:g}, not {value:g}.")
-    for name in ("iso", "white_level"):
-        value = getattr(arguments, name)
-        if value is not None and not math.isfinite(value):
-            raise UsageError(f"--{name.replace('_', '-')} must be a finite number, not {value}.")
+    check_finite("--iso", arguments.iso)
     if not 0 <= arguments.seed <= MAX_SEED:
         raise UsageError(f"--seed must be from 0 to {MAX_SEED}, not {arguments.seed}.")
-    if arguments.rows is not None and arguments.rows < 1:
-        raise UsageError(f"--rows must be at least 1, not {arguments.rows}.")
-    return _levels(arguments.black_level or "0")
-
-
-def _levels(text: str) -> tuple[float, ...]:
-    try:
-        levels = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        levels = (math.nan,)
-    if not all(math.isfinite(level) for level in levels):
-        raise UsageError(
-            f"--black-level {text} cannot be read: give one number, or one for each channel joined "
-            "by commas."
-        )
-    return levels
+    return check_image_arguments(arguments)

@@ -1,4 +1,4 @@
-"""Black and white levels: stored numbers as fractions of full scale, and noise put on them."""
+"""Black and white levels: stored numbers as fractions of full scale and back, and with noise."""
 
 from collections.abc import Iterator
 
@@ -43,11 +43,43 @@ def to_fraction(
     Raises:
         UsageError: if the levels do not fit the channels or a black level is not below white.
     """
-    black, scale = _black_and_scale(stored, black_level, white_level)
+    black, scale = _black_and_scale(stored.dtype, stored.shape[-1], black_level, white_level)
     fraction = np.empty(stored.shape, np.float32)
     for rows in _blocks(stored):
         fraction[rows] = (stored[rows].astype(np.float64) - black) / scale
     return fraction
+
+
+def from_fraction(
+    fraction: Float[np.ndarray, "H W C"],
+    dtype: np.dtype | type,
+    *,
+    black_level: Levels,
+    white_level: Level,
+) -> Shaped[np.ndarray, "H W C"]:
+    """Fractions of full scale as stored numbers, as a converter would give them.
+
+    Args:
+        fraction: shape (H, W, C), finite.
+        dtype: of the stored numbers, an integer or float type.
+        black_level: in stored units, a number or one for each channel, shape (C,).
+        white_level: in stored units, above every black level.
+
+    Returns:
+        The inverse of `to_fraction`, shape (H, W, C). Integers are rounded and clipped to
+        [0, white level]; floats are neither rounded nor clipped.
+
+    Raises:
+        UsageError: if the levels do not fit the channels or a black level is not below white.
+    """
+    dtype = np.dtype(dtype)
+    black, scale = _black_and_scale(dtype, fraction.shape[-1], black_level, white_level)
+    stored = np.empty(fraction.shape, dtype)
+    for rows in _blocks(fraction):
+        stored[rows] = _rounded(
+            black + fraction[rows].astype(np.float64) * scale, dtype, white_level
+        )
+    return stored
 
 
 def add_noise(
@@ -73,21 +105,24 @@ def add_noise(
     Raises:
         UsageError: if the levels do not fit the channels or a black level is not below white.
     """
-    _, scale = _black_and_scale(stored, black_level, white_level)
+    _, scale = _black_and_scale(stored.dtype, stored.shape[-1], black_level, white_level)
     noisy = np.empty_like(stored)
-    highest = 0.0 if stored.dtype.kind == "f" else max(float(white_level), float(stored.max()))
+    highest = max(float(white_level), float(stored.max()))
     for rows in _blocks(stored):
         block = stored[rows] + noise[rows].astype(np.float64) * scale
-        if stored.dtype.kind != "f":
-            block = np.clip(np.rint(block), 0.0, np.floor(highest))
-        noisy[rows] = block
+        noisy[rows] = _rounded(block, stored.dtype, highest)
     return noisy
 
 
+def _rounded(values: np.ndarray, dtype: np.dtype, highest: Level) -> np.ndarray:
+    """Numbers that an integer type can hold, from 0 to the highest; those of floats as they are."""
+    return values if dtype.kind == "f" else np.clip(np.rint(values), 0.0, np.floor(highest))
+
+
 def _black_and_scale(
-    stored: np.ndarray, black_level: Levels, white_level: Level
+    dtype: np.dtype, channels: int, black_level: Levels, white_level: Level
 ) -> tuple[np.ndarray, np.ndarray]:
-    black, channels = np.atleast_1d(np.asarray(black_level, np.float64)), stored.shape[-1]
+    black = np.atleast_1d(np.asarray(black_level, np.float64))
     if black.shape not in ((1,), (channels,)):
         raise UsageError(
             f"{black.size} black levels do not fit {channels} channel(s): give one, or one for "
@@ -99,14 +134,14 @@ def _black_and_scale(
             f"the black level {black.max():g} is not below the white level {white_level:g}: give "
             "both in the units of the file."
         )
-    if stored.dtype.kind != "f" and not 0 <= black.min() <= white_level <= full_scale(stored.dtype):
+    if dtype.kind != "f" and not 0 <= black.min() <= white_level <= full_scale(dtype):
         raise UsageError(
-            f"{stored.dtype} numbers have levels from 0 to {full_scale(stored.dtype):g}, not "
+            f"{dtype} numbers have levels from 0 to {full_scale(dtype):g}, not "
             f"{black.min():g} to {white_level:g}: give both in the units of the file."
         )
     return black, scale
 
 
-def _blocks(stored: np.ndarray) -> Iterator[slice]:
-    step = max(1, BLOCK_VALUES // (stored.shape[1] * stored.shape[2]))
-    return (slice(start, start + step) for start in range(0, len(stored), step))
+def _blocks(image: np.ndarray) -> Iterator[slice]:
+    step = max(1, BLOCK_VALUES // (image.shape[1] * image.shape[2]))
+    return (slice(start, start + step) for start in range(0, len(image), step))

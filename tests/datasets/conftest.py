@@ -48,6 +48,17 @@ class PairsFolder:
         self.rows.append([*names, camera, iso, scene, split])
         return noisy, clean
 
+    def add_second_shots(self, *, clean: tuple[str, ...] = ("train", "validation", "test")):
+        """A second noisy image in every row; the rows of other splits lose their clean one."""
+        self.header += ",noisy2"
+        for row in self.rows:
+            image = imagecodecs.png_decode((self.path / row[0]).read_bytes())
+            row.append(row[0].replace("noisy", "noisy2"))
+            self.save(row[6], image ^ self.random.integers(0, 8, image.shape, dtype=np.uint8))
+            if row[5] not in clean:
+                (self.path / row[1]).unlink()
+                row[1] = ""
+
     def save(self, name: str, image: np.ndarray):
         """An image as PNG or, for float values, as NPZ."""
         path = self.path / name

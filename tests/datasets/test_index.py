@@ -1,11 +1,15 @@
-"""Splits that the index does not state: by scene, the same each time, without losing a setting."""
+"""Splits that the index does not state: by scene, the same each time, without losing a setting;
+and the columns of the index.
+"""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable
 
 import pytest
 
-from datasets.pairs.index import SPLITS, Pair, assign_splits, read_index
+from datasets.pairs.index import read_index
+from datasets.pairs.splits import SPLITS, Pair, assign_splits
 from jaxnoise.errors import DataError
 
 pytestmark = pytest.mark.fast
@@ -94,6 +98,41 @@ def test_images_of_one_clean_image_stay_together():
     assert held and not train & held
 
 
+def burst(iso: int, number: int, *, clean: str, second: str) -> list[Pair]:
+    """Rows of the four shots of a burst, each with its neighbour or all with the last one."""
+    name = f"{iso}-{number}-"
+    return [
+        Pair(
+            f"{name}{shot}.png",
+            clean and f"{name}{clean}",
+            "one",
+            iso,
+            str(iso),
+            "train",
+            f"{name}{shot + 1 if second == 'neighbour' else 3}.png",
+        )
+        for shot in range(3)
+    ]
+
+
+@pytest.mark.parametrize("second", ["neighbour", "last"])
+@pytest.mark.parametrize("clean", ["", "clean.png"])
+def test_shots_of_one_burst_stay_together(clean: str, second: str):
+    # One scene for each ISO, so that no scene can be spared.
+    rows = [
+        row
+        for iso, number in itertools.product((100, 200), range(4))
+        for row in burst(iso, number, clean=clean, second=second)
+    ]
+    test = dataclasses.replace(make([("t", "one", 100, "test")])[0], noisy2="t2.png")
+    pairs, notes = assign_splits([*rows, test])
+    assert notes == ["Validation: 1 of the training bursts, held out by a hash of their names."]
+    held = [pair for pair in pairs if pair.split == "validation"]
+    assert len(held) == 3 and len({pair.noisy.rsplit("-", 1)[0] for pair in held}) == 1
+    turned, _ = assign_splits([test, *reversed(rows)])
+    assert {pair for pair in turned if pair.split == "validation"} == set(held)
+
+
 def test_without_any_choice_a_scene_is_given_up_and_said():
     rows = [("a", "one", 100, "train"), ("b", "two", 200, "train"), ("t", "one", 100, "test")]
     pairs, notes = assign_splits(make(rows))
@@ -129,11 +168,16 @@ def test_a_burst_may_share_its_clean_image():
 @pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize(
     ("own", "other"),
-    [("noisy", "noisy"), ("clean", "clean"), ("noisy", "clean"), ("clean", "noisy")],
+    [
+        *(("noisy", "noisy"), ("clean", "clean"), ("noisy", "clean"), ("clean", "noisy")),
+        *(("noisy2", "noisy2"), ("noisy2", "noisy"), ("noisy", "noisy2"), ("clean", "noisy2")),
+    ],
 )
 def test_a_file_of_two_splits_is_refused(split: str, own: str, other: str):
     rows = [("a", "one", 1, "train"), ("b", "one", 1, "validation"), ("c", "one", 1, "test")]
-    pairs = make(rows)
+    pairs = [
+        dataclasses.replace(pair, noisy2=f"{n}_noisy2.png") for n, pair in enumerate(make(rows))
+    ]
     shared = getattr(pairs[0], own)
     pairs = [
         dataclasses.replace(pair, **{other: shared}) if pair.split == split else pair
@@ -167,3 +211,48 @@ def test_the_index_may_come_from_a_spreadsheet(pairs):
     text = (source / "index.csv").read_text().replace("noisy,clean", " noisy , clean")
     (source / "index.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
     assert [pair.scene for pair in read_index(source).pairs] == list("abcdvt")
+
+
+def test_a_second_shot_is_read_from_its_column(pairs):
+    pairs.add_second_shots()
+    pairs.rows[1][6] = f"./{pairs.rows[1][6]}"
+    index = read_index(pairs.index())
+    assert [pair.noisy2 for pair in index.pairs] == [f"{n}_noisy2.png" for n in range(6)]
+    assert index.clean_splits == SPLITS and index.has_second_shots
+
+
+@pytest.mark.parametrize(
+    "clean", [("test",), ("validation", "test"), ("train",), ("train", "validation"), ()]
+)
+def test_with_second_shots_clean_images_are_a_matter_of_each_split(clean, pairs):
+    pairs.add_second_shots(clean=clean)
+    index = read_index(pairs.index())
+    assert index.clean_splits == clean
+    assert all(bool(pair.clean) == (pair.split in clean) for pair in index.pairs)
+
+
+def test_with_second_shots_the_column_clean_may_be_left_out(pairs):
+    pairs.add_second_shots()
+    pairs.header = "noisy,camera,iso,scene,split,noisy2"
+    for row in pairs.rows:
+        (pairs.path / row.pop(1)).unlink()
+    index = read_index(pairs.index())
+    assert index.clean_splits == () and {pair.clean for pair in index.pairs} == {""}
+
+
+def test_held_out_scenes_have_clean_images_where_training_has(pairs):
+    pairs.rows.pop(4)  # the scene for validation
+    pairs.add_second_shots(clean=("test",))
+    assert read_index(pairs.index()).clean_splits == ("test",)
+
+
+def test_a_burst_may_be_rows_of_neighbouring_shots(pairs):
+    pairs.add_second_shots()
+    pairs.rows.pop(3)
+    shots = [f"{n}_noisy.png" for n in range(4)]
+    for n in range(3):
+        pairs.rows[n][0], pairs.rows[n][6], pairs.rows[n][4] = shots[n], shots[n + 1], "a"
+    found = read_index(pairs.index()).pairs[:3]
+    assert [(pair.noisy, pair.noisy2) for pair in found] == list(
+        zip(shots, shots[1:], strict=False)
+    )

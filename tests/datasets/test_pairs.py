@@ -6,6 +6,7 @@ import io
 import shutil
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import imagecodecs
@@ -45,6 +46,55 @@ def test_patches_are_those_of_the_images(pairs, open_pairs):
     np.testing.assert_array_equal(as_stored / np.float32(255), batch["clean"])
     steps = np.rint(batch["noisy"] * 255).astype(np.uint8)
     assert {patch.tobytes() for patch in steps} == patches(noisy)
+
+
+def test_second_shots_are_of_the_same_place(pairs, open_pairs):
+    pairs.add_second_shots()
+    data = open_pairs(pairs)
+    batch = everything(data, "test")
+    row = pairs.rows[5]
+    images = [imagecodecs.png_decode((pairs.path / row[n]).read_bytes()) for n in (0, 1, 6)]
+    stored = np.concatenate(images, axis=-1)
+    values = np.concatenate([batch[key] for key in ("noisy", "clean", "noisy2")], axis=-1)
+    as_stored = np.rint(values * 255).astype(np.uint8)
+    assert {patch.tobytes() for patch in as_stored} == patches(stored)
+    assert data.clean_splits == ("train", "validation", "test")
+    assert "no clean images" not in " ".join(data.notes)
+
+
+def test_second_shots_are_dequantised_with_uniform_noise_of_their_own(pairs, open_pairs):
+    for _ in range(20):
+        pairs.add("more")
+    pairs.add_second_shots(clean=())
+    batch = open_pairs(pairs).batch("train", seed=0, step=0, batch_size=90)
+    spread = [batch[key].astype(float).ravel() * 255 for key in ("noisy", "noisy2")]
+    one, two = (values - np.rint(values) for values in spread)
+    ranks = np.arange(1, two.size + 1) / two.size
+    # Kolmogorov, exceeded with a probability of 1e-3.
+    assert np.abs(np.sort(two) + 0.5 - ranks).max() < 1.95 / np.sqrt(two.size) + 1e-4
+    # A correlation of independent values exceeds 4 / sqrt(n) with a probability of 6e-5.
+    assert abs(np.corrcoef(one, two)[0, 1]) < 4 / np.sqrt(one.size)
+
+
+@pytest.mark.parametrize("clean", [("test",), ("validation", "test"), ()])
+def test_splits_without_clean_images_have_none_in_their_batches(clean, pairs, open_pairs):
+    pairs.add_second_shots()
+    whole = open_pairs(pairs)
+    for row in pairs.rows:
+        row[1] = row[1] if row[5] in clean else ""
+    data = open_pairs(pairs)
+    assert data.clean_splits == clean and data.sizes == whole.sizes
+    for split in data.sizes:
+        batch, expected = everything(data, split), everything(whole, split)
+        if split not in clean:
+            del expected["clean"]
+        assert batch.keys() == expected.keys()
+        for key in batch:
+            np.testing.assert_array_equal(batch[key], expected[key])
+        drawn = data.batch(split, seed=0, step=0, batch_size=2)
+        assert ("clean" in drawn) == (split in clean) and "noisy2" in drawn
+    absent = [split for split in data.sizes if split not in clean]
+    assert f"no clean images in {', '.join(absent)}:" in " ".join(data.notes)
 
 
 def test_dequantisation_is_uniform_within_the_step(pairs, open_pairs):
@@ -124,12 +174,13 @@ def test_an_unchanged_source_is_served_from_its_records(pairs, open_pairs, monke
     assert open_pairs(pairs) == first
 
 
-@pytest.mark.parametrize("edit", ["image", "index", "patch size"])
+@pytest.mark.parametrize("edit", ["image", "second shot", "index", "patch size"])
 def test_an_edited_source_gets_new_records(edit: str, pairs, open_pairs):
+    pairs.add_second_shots()
     first = open_pairs(pairs)
     before = everything(first, "test")
-    if edit == "image":
-        name = pairs.rows[5][0]
+    if edit in ("image", "second shot"):
+        name = pairs.rows[5][0 if edit == "image" else 6]
         image = imagecodecs.png_decode((pairs.path / name).read_bytes())
         image[3, 3, 1] ^= 1
         pairs.save(name, image)
@@ -138,7 +189,7 @@ def test_an_edited_source_gets_new_records(edit: str, pairs, open_pairs):
     second = open_pairs(pairs, patch_size=16 if edit == "patch size" else 8)
     assert second.fingerprint != first.fingerprint and second.folder != first.folder
     after = everything(second, "test")
-    key = "iso" if edit == "index" else "noisy"
+    key = {"index": "iso", "second shot": "noisy2"}.get(edit, "noisy")
     assert not np.array_equal(before[key], after[key])
 
 
@@ -168,6 +219,20 @@ def spoil_float(pairs, value: float):
 def spoil_kind(pairs, image: np.ndarray, columns: tuple[int, ...]):
     for column in columns:
         pairs.save(pairs.rows[2][column], image)
+
+
+def second_shots(spoil_row: Callable, clean: tuple[str, ...] = ("test",)) -> Callable:
+    """Gives the folder second shots, and clean images in some splits, and spoils its third row."""
+
+    def spoil(pairs):
+        pairs.add_second_shots(clean=clean)
+        spoil_row(pairs, pairs.rows[2])
+
+    return spoil
+
+
+def copy_shot(pairs, row):
+    shutil.copy(pairs.path / row[0], pairs.path / row[6])
 
 
 def link_outside(pairs):
@@ -253,6 +318,49 @@ MISTAKES = {
         "cannot be decoded",
     ),
     "bomb": (lambda p: spoil_png(p, bomb()), "pixels"),
+    "clean blank": (lambda p: p.rows[1].__setitem__(1, ""), "line 3 .*clean blank"),
+    "clean column missing": (
+        lambda p: setattr(p, "header", "noisy,kleen,camera,iso,scene,split"),
+        "column clean",
+    ),
+    "second shot blank": (second_shots(lambda p, row: row.__setitem__(6, "")), "4 .*noisy2 blank"),
+    "second shot missing": (
+        second_shots(lambda p, row: (p.path / row[6]).unlink()),
+        "2_noisy2.png, which cannot be read",
+    ),
+    "second shot outside": (
+        second_shots(lambda p, row: row.__setitem__(6, "../pairs/2_noisy2.png")),
+        "outside",
+    ),
+    "second shot the first": (
+        second_shots(lambda p, row: row.__setitem__(6, f"./{row[0]}")),
+        "line 4 .*names 2_noisy.png as noisy and as noisy2",
+    ),
+    "second shot a copy": (second_shots(copy_shot), "2_noisy.png and 2_noisy2.png are the same"),
+    "second shot in two splits": (
+        second_shots(lambda p, row: row.__setitem__(6, p.rows[5][6])),
+        "the file 5_noisy2.png in test and train",
+    ),
+    "second shot of another size": (
+        second_shots(lambda p, row: p.save(row[6], np.zeros((17, 20, 3), np.uint8))),
+        "2_noisy.png is 20x17x3 and 2_noisy2.png is 17x20x3",
+    ),
+    "second shot of another type": (
+        second_shots(lambda p, row: p.save(row[6], np.zeros((20, 17, 3), np.uint16))),
+        "2_noisy.png is uint8 and 2_noisy2.png is uint16",
+    ),
+    "second shot no image": (
+        second_shots(lambda p, row: (p.path / row[6]).write_bytes(b"text")),
+        "2_noisy2.png .*neither PNG",
+    ),
+    "clean in a part of a split": (
+        second_shots(lambda p, row: row.__setitem__(1, ""), ("train", "test")),
+        "clean image in 3 of the 4 rows of the split train",
+    ),
+    "clean in a part without splits": (
+        second_shots(lambda p, row: setattr(p, "header", p.header.replace("split", "other"))),
+        "clean image in 1 of the 6 rows:",
+    ),
     "pickle": (lambda p: spoil_png(p, pickled()), "object"),
     "nan": (lambda p: spoil_float(p, np.nan), "NaN"),
     "infinite": (lambda p: spoil_float(p, np.inf), "infinite"),

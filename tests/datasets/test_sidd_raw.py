@@ -12,6 +12,7 @@ from datasets.sidd_raw import scenes
 from datasets.sidd_raw import sidd_raw_dataset_builder as builder
 from datasets.sidd_raw.layout import Layout, to_packed
 from datasets.sidd_raw.metadata import read_metadata
+from datasets.sidd_raw.patches import grid
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.mat import MatReader
 from tests.datasets.sidd_tree import ACROSS, DOWN, LEVELS, PATTERNS, Tree, mosaic, usual
@@ -79,13 +80,13 @@ def test_the_noise_profile_comes_with_every_patch(data):
 
 def test_patches_are_a_grid_from_the_first_pixel(tree, tmp_path):
     config = builder.make_config(tree.root, patch_size=PATCH, patches_per_image=7)
-    assert list(builder.grid((12, 20), config)) == [
+    assert list(grid((12, 20), config)) == [
         *itertools.product([0], [0, 4, 8, 12, 16]),
         *itertools.product([4], [0, 4]),
     ]
     whole = builder.make_config(tree.root)
-    assert len(list(builder.grid((1500, 2664), whole))) == 2898
-    assert len(list(builder.grid((1512, 2016), whole))) == 2898
+    assert len(list(grid((1500, 2664), whole))) == 2898
+    assert len(list(grid((1512, 2016), whole))) == 2898
     # Larger patches cover the same area.
     assert builder.make_config(tree.root, patch_size=64).patches_per_image == 724
 

@@ -7,6 +7,7 @@ without Clean Images", CVPR 2022.
 from jaxnoise.models.noise2noiseflow.config import Config
 from jaxnoise.models.noise2noiseflow.model import (
     denoise,
+    denoise_image,
     init,
     joint_loss,
     log_prob,
@@ -28,6 +29,7 @@ __all__ = [
     "State",
     "Terms",
     "denoise",
+    "denoise_image",
     "init",
     "joint_loss",
     "joint_terms",

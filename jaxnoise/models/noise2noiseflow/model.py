@@ -227,6 +227,28 @@ def denoise(
     return denoiser_of(config).denoise(variables["denoiser"], config.denoiser, noisy)
 
 
+def denoise_image(variables: Variables, config: Config, noisy, **options):
+    """The estimate of one clean image of any size: `denoise_image` of the denoiser.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the configuration.
+        noisy: shape (H, W, C), fraction of full scale.
+        options: those of the denoiser's function.
+
+    Returns:
+        Shape (H, W, C), float32, same unit, not clipped.
+
+    Raises:
+        UsageError: as there.
+
+    Source: Noise2NoiseFlow, Section 4.2.
+    """
+    return denoiser_of(config).denoise_image(
+        variables["denoiser"], config.denoiser, noisy, **options
+    )
+
+
 def parameter_count(variables: Variables) -> int:
     """Number of trained scalars of both models.
 

@@ -1,4 +1,4 @@
-"""Which images `jaxnoise sample` reads, and where each result goes."""
+"""Which images a command reads, and where each result goes."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ class Job:
     """One image.
 
     Attributes:
-        source: the clean image.
-        name: its path below the input, with slashes: what its noise depends on beside the seed.
-        output: where the noisy image goes.
+        source: the image to read.
+        name: its path below the input, with slashes: what noise depends on beside the seed.
+        output: where its result goes.
         noise_output: where the noise alone goes, if it is asked for.
     """
 
@@ -29,7 +29,7 @@ class Job:
 
 
 def plan(
-    inputs: Sequence[Path], output: Path, *, with_noise: bool, force: bool
+    inputs: Sequence[Path], output: Path, *, with_noise: bool = False, force: bool
 ) -> tuple[list[Job], int]:
     """Every image of the inputs with its outputs, checked before any work.
 
@@ -75,6 +75,18 @@ def plan(
     return jobs, left_alone
 
 
+def others(left_alone: int) -> str:
+    """What is said at the end of the files that are no images.
+
+    Args:
+        left_alone: their number, from `plan`.
+
+    Returns:
+        A sentence after a space, or nothing.
+    """
+    return f" {left_alone} other file(s) were left alone." if left_alone else ""
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """Files below a folder by name, without hidden ones and what hidden folders hold."""
 
@@ -87,10 +99,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _job(source: Path, name: str, output: Path, with_noise: bool) -> Job:
-    noisy = output / name
+    made = output / name
     suffix = ".npz" if source.suffix.lower() == ".npz" else ".tiff"  # PNG has no floats
-    noise_output = noisy.with_name(f"{noisy.stem}_noise{suffix}") if with_noise else None
-    return Job(source, name, noisy, noise_output)
+    noise_output = made.with_name(f"{made.stem}_noise{suffix}") if with_noise else None
+    return Job(source, name, made, noise_output)
 
 
 def _check_outputs(jobs: Sequence[Job], force: bool) -> None:

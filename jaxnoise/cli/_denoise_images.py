@@ -1,0 +1,100 @@
+"""From a noisy image file to a denoised one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from jaxnoise.cli._image_files import Job
+from jaxnoise.cli._image_jobs import Progress, write_result
+from jaxnoise.cli._layouts import Layout
+from jaxnoise.cli._models import open_model
+from jaxnoise.errors import DataError
+from jaxnoise.io.images import read_stored
+from jaxnoise.raw.levels import from_fraction, to_fraction
+
+FLOAT_MARGIN = 1.0
+"""How far noise may take floats beyond [0, 1] before they look like those of another full scale."""
+
+
+class Denoiser:
+    """A trained model that denoises.
+
+    Attributes:
+        channels: of the images that it takes.
+    """
+
+    def __init__(self, folder: Path, *, rows: int | None):
+        self._model, self._rows = open_model(folder, "denoise_image", "denoises no images"), rows
+        self.channels: int = self._model.config.channels
+
+    def denoise(self, noisy: np.ndarray, progress: Progress) -> np.ndarray:
+        """The estimate of a clean image.
+
+        Args:
+            noisy: shape (H, W, C), fraction of full scale.
+            progress: called with the fraction done.
+
+        Returns:
+            Same shape and unit.
+        """
+        denoise_image, config, variables = self._model
+        return denoise_image(variables, config, noisy, rows=self._rows, progress=progress)
+
+
+def denoise_one(job: Job, denoiser: Denoiser, layout: Layout, progress: Progress) -> str:
+    """Reads, denoises and writes one image.
+
+    Args:
+        job: the image and where it goes.
+        denoiser: the model.
+        layout: of the image.
+        progress: called with the fraction done.
+
+    Returns:
+        A sentence that the user should read, or nothing.
+
+    Raises:
+        UsageError: the image is not of the kind that the options or the model speak of.
+        DataError: the file is damaged or its numbers are out of range.
+    """
+    stored, name = read_stored(job.source), str(job.source)
+    layout.check_channels(stored.pixels, name, denoiser.channels)
+    estimate = denoised_image(
+        stored.pixels, layout, lambda noisy: denoiser.denoise(noisy, progress), name=name
+    )
+    write_result(job, stored, estimate)
+    return layout.doubt(stored.pixels, name)
+
+
+def denoised_image(
+    pixels: np.ndarray,
+    layout: Layout,
+    denoise: Callable[[np.ndarray], np.ndarray],
+    *,
+    name: str,
+) -> np.ndarray:
+    """An image without its noise.
+
+    Args:
+        pixels: the noisy image as stored, shape (H, W, C); C = 1 for a mosaic.
+        layout: what its numbers mean.
+        denoise: from the noisy image, packed if it is a mosaic, as a fraction of full scale, to the
+            estimate of the clean one. Noise goes beyond black and white, so nothing is clipped.
+        name: what to call the image in errors.
+
+    Returns:
+        The estimate in the units, type and shape of `pixels`.
+
+    Raises:
+        UsageError: the levels do not fit the image.
+        DataError: floats are far beyond [0, 1] without a stated white level, or the estimate is not
+            finite.
+    """
+    packed, levels = layout.packed(pixels), layout.levels(pixels.dtype)
+    layout.check_floats(pixels, name, margin=FLOAT_MARGIN)
+    estimate = denoise(to_fraction(packed, **levels))
+    if not np.isfinite(estimate).all():
+        raise DataError(f"the estimate for {name} is not finite: use another model.")
+    height, width, _ = pixels.shape
+    return layout.unpacked(from_fraction(estimate, pixels.dtype, **levels), (height, width))

@@ -1,0 +1,115 @@
+"""Options of the commands that turn images into other images, and what their help says of them."""
+
+import argparse
+import math
+from pathlib import Path
+
+from jaxnoise.errors import UsageError
+
+PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
+IMAGES = """\
+Images are PNG (8 or 16 bit), TIFF or NPZ (8 or 16 bit, or float) with the channels that the model
+was trained on: 3 for RGB, 4 for packed raw in the order R, Gr, Gb, B. A mosaic of one channel is
+packed and put back when --bayer names its pattern; its sides may be odd.
+"""
+OUTPUTS = """\
+Each output has its input's name, format, type, shape and levels. Floats are neither rounded nor
+clipped, and have the precision of 32 bits. Metadata (EXIF, colour profiles, other arrays of an NPZ
+file) are not carried over.
+"""
+
+
+def add_image_arguments(parser: argparse.ArgumentParser, given: str, made: str) -> None:
+    """Adds which images are read and where the results go.
+
+    Args:
+        parser: of the command.
+        given: what the images are, for example "clean".
+        made: what the results are.
+    """
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "inputs",
+        metavar="IMAGE_OR_FOLDER",
+        nargs="+",
+        type=Path,
+        help=f"{given} images, or folders of them (with their subfolders)",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help=f"where {made} images go; folders keep their structure",
+    )
+    parser.add_argument("--force", action="store_true", help="replace outputs that exist")
+    parser.add_argument(
+        "--rows",
+        metavar="N",
+        type=int,
+        help="image rows (packed ones of raw) at a time, which bounds what layers need [chosen]",
+    )
+
+
+def add_level_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the numbers of a file mean.
+
+    Args:
+        parser: of the command.
+    """
+    raw = parser.add_argument_group("levels, and raw mosaics")
+    raw.add_argument("--bayer", choices=PHASES, help="colours of a mosaic's first 2x2 pixels")
+    raw.add_argument(
+        "--black-level",
+        metavar="N[,N,N,N]",
+        help="in the file's units: one number, or one for each channel; for mosaics one for each "
+        "of the first 2x2 pixels in reading order; negative ones as --black-level=-5 [0]",
+    )
+    raw.add_argument(
+        "--white-level",
+        metavar="N",
+        type=float,
+        help="full scale in the file's units [255 or 65535 for integers, 1 for floats]",
+    )
+
+
+def check_image_arguments(arguments: argparse.Namespace) -> tuple[float, ...]:
+    """Refuses what the options of this file cannot mean; the black levels.
+
+    Args:
+        arguments: of the command line.
+
+    Returns:
+        The black levels in the file's units, one or several.
+
+    Raises:
+        UsageError: names the option and what it may be.
+    """
+    if arguments.rows is not None and arguments.rows < 1:
+        raise UsageError(f"--rows must be at least 1, not {arguments.rows}.")
+    check_finite("--white-level", arguments.white_level)
+    text = arguments.black_level or "0"
+    try:
+        levels = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        levels = (math.nan,)
+    if not all(math.isfinite(level) for level in levels):
+        raise UsageError(
+            f"--black-level {text} cannot be read: give one number, or one for each channel joined "
+            "by commas."
+        )
+    return levels
+
+
+def check_finite(name: str, value: float | None) -> None:
+    """Refuses what is no number.
+
+    Args:
+        name: of the option.
+        value: of the option, None where it is not given.
+
+    Raises:
+        UsageError: the value is infinite or no number.
+    """
+    if value is not None and not math.isfinite(value):
+        raise UsageError(f"{name} must be a finite number, not {value}.")

@@ -1,0 +1,69 @@
+"""`jaxnoise denoise`: takes the noise off images."""
+
+import argparse
+from pathlib import Path
+
+from jaxnoise.cli._image_options import (
+    IMAGES,
+    OUTPUTS,
+    add_image_arguments,
+    add_level_arguments,
+    check_image_arguments,
+)
+
+NAME = "denoise"
+SUMMARY = "Take the noise off images of any size: PNG, TIFF, NPZ, raw mosaics."
+
+DETAILS = f"""\
+{IMAGES}
+{OUTPUTS}
+Integers are rounded and clipped to [0, white level]. Noise may take floats beyond [0, 1].
+
+The model is a denoiser or a Noise2NoiseFlow. It expects numbers of the kind that it was trained on,
+for raw linear ones from black to white level, so state both levels where the file's type does not.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of this command.
+
+    Args:
+        parser: of the command.
+    """
+    parser.epilog = DETAILS
+    add_image_arguments(parser, "noisy", "denoised")
+    parser.add_argument(
+        "--model",
+        metavar="FOLDER",
+        type=Path,
+        required=True,
+        help="folder with config.json and model.safetensors",
+    )
+    add_level_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Denoises the images.
+
+    Args:
+        arguments: the options of `add_arguments`.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageError: the options contradict each other, the model or the images.
+        DataError: images or the model are missing or damaged; all other images are done.
+    """
+    black_level = check_image_arguments(arguments)
+    from jaxnoise.cli._denoise_images import Denoiser, denoise_one
+    from jaxnoise.cli._image_files import others, plan
+    from jaxnoise.cli._image_jobs import do_all
+    from jaxnoise.cli._layouts import Layout
+
+    jobs, left_alone = plan(arguments.inputs, arguments.output, force=arguments.force)
+    denoiser = Denoiser(arguments.model, rows=arguments.rows)
+    layout = Layout(arguments.bayer, black_level, arguments.white_level)
+    do_all(jobs, lambda job, progress: denoise_one(job, denoiser, layout, progress))
+    print(f"{len(jobs)} denoised image(s) are in {arguments.output}.{others(left_alone)}")
+    return 0

@@ -1,0 +1,110 @@
+"""Estimates of whole images: neither the height nor the number of tiles changes them."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxnoise.errors import UsageError
+from jaxnoise.models import denoiser
+from jaxnoise.models.denoiser import image
+
+BRIGHT = 1e20
+"""Its trace at the edge of what a U-Net sees is still far above the smallest float32."""
+
+
+def spots(size, channels):
+    """Black, but for a few bright pixels."""
+    random = np.random.default_rng(1)
+    noisy = np.zeros((*size, channels), np.float32)
+    for _ in range(3):
+        noisy[random.integers(size[0]), random.integers(size[1])] = BRIGHT
+    return noisy
+
+
+def whole(variables, config, noisy):
+    denoise = jax.jit(denoiser.denoise, static_argnames="config")
+    return np.asarray(denoise(variables, config, noisy[None])[0])
+
+
+@pytest.fixture
+def shapes(monkeypatch) -> list[tuple[int, ...]]:
+    """Shapes of the tiles, one for each, as they are compiled and run."""
+    seen, compiled = [], image._denoise
+
+    def watch(variables, noisy, *, config):
+        seen.append(noisy.shape)
+        return compiled(variables, noisy, config=config)
+
+    monkeypatch.setattr(image, "_denoise", watch)
+    return seen
+
+
+CASES = [  # size; height and side of a tile as given; number of tiles
+    ("dncnn", (37, 23), 1, 9, 37 * 3),
+    ("dncnn", (37, 23), 7, 50, 6 * 1),
+    ("dncnn", (37, 23), 36, 22, 2 * 2),
+    ("dncnn", (37, 23), None, 10, 4 * 3),
+    ("dncnn", (8, 61), 3, 20, 3 * 4),
+    ("dncnn", (2, 3), 1, 1, 2 * 3),
+    ("dncnn", (1, 1), 4, 4, 1),
+    ("unet", (700, 40), 100, 768, 6 * 1),
+    ("unet", (45, 520), 768, 64, 1 * 9),
+    ("unet", (200, 190), None, 96, 3 * 2),
+    ("unet", (33, 31), 1, 768, 2 * 1),
+    ("unet", (5, 1), None, 768, 1),
+]
+
+
+@pytest.mark.parametrize(("net", "size", "rows", "side", "tiles"), CASES)
+def test_tiles_give_the_estimate_of_the_whole_image(
+    net, size, rows, side, tiles, configs, positive, shapes, monkeypatch
+):
+    monkeypatch.setattr(image, "TILE_SIDE", side)
+    config = configs[net]
+    variables, noisy = positive(config), spots(size, config.channels)
+    estimate = denoiser.denoise_image(variables, config, noisy, rows=rows)
+    assert estimate.shape == noisy.shape and estimate.dtype == np.float32
+    np.testing.assert_allclose(estimate, whole(variables, config, noisy), rtol=1e-5, atol=0)
+    assert len(shapes) == tiles and len(set(shapes)) == 1
+
+
+def test_a_unet_sees_as_far_as_is_said(configs, positive):
+    config = configs["unet"]
+    variables, tile = positive(config), slice(192, 256)
+    for reach, seen in (((128, 159), True), ((129, 160), False)):
+        for row in (tile.start - reach[0], tile.stop + reach[1]):
+            noisy = np.zeros((448, 32, 2), np.float32)
+            noisy[row] = BRIGHT
+            assert whole(variables, config, noisy)[tile].any() == seen, row
+
+
+@pytest.mark.parametrize("net", ["dncnn", "unet"])
+def test_the_estimate_of_fresh_variables_is_that_of_the_batch(net, configs):
+    config = configs[net]
+    variables = denoiser.init(jax.random.key(1), config)
+    noisy = np.random.default_rng(0).uniform(size=(70, 50, config.channels)).astype(np.float32)
+    estimate = denoiser.denoise_image(variables, config, noisy.astype(np.float64), rows=32)
+    expected = whole(variables, config, noisy)
+    np.testing.assert_allclose(estimate, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_progress_rises_to_one(configs, positive):
+    config = configs["dncnn"]
+    seen = []
+    noisy = np.zeros((20, 6, 3), np.float32)
+    denoiser.denoise_image(positive(config), config, noisy, rows=4, progress=seen.append)
+    assert seen == [0.2, 0.4, 0.6, 0.8, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "says"),
+    [
+        ((4, 4, 4), None, "images \\(height, width, 3\\)"),
+        ((4, 0, 3), None, "images \\(height, width, 3\\)"),
+        ((4, 4, 3), 0, "1 row or more"),
+    ],
+)
+def test_what_is_refused(shape, rows, says, configs, positive):
+    config = configs["dncnn"]
+    with pytest.raises(UsageError, match=says):
+        denoiser.denoise_image(positive(config), config, np.zeros(shape, np.float32), rows=rows)

@@ -1,0 +1,237 @@
+"""The trainer of noise model and denoiser: a small run, resume, devices, refusals, warning."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from train import noise2noiseflow
+from train.writer import read_metrics
+
+SMALL = (
+    *("--steps", "6", "--batch-size", "8", "--evaluate-every", "3", "--save-every", "4"),
+    *("--start-patches", "64", "--validation-patches", "20", "--test-patches", "21"),
+    *("--patch-size", "16", "--arch", "N-W", "--features", "4", "--depth", "3"),
+    *("--accelerator", "cpu"),
+)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    return tmp_path_factory.mktemp("records")
+
+
+def run_small(records, workdir, *more):
+    places = ("--data-dir", str(records), "--workdir", str(workdir))
+    return noise2noiseflow.main([*SMALL, *places, *more])
+
+
+@pytest.fixture(scope="module")
+def finished(records, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "small"
+    assert run_small(records, workdir, "--pretraining-steps", "4") == 0
+    return workdir
+
+
+def test_a_run_leaves_its_files_and_both_tables(finished):
+    assert {path.name for path in finished.iterdir()} == {
+        *("config.json", "manifest.json", "metrics.jsonl", "checkpoints", "model", "pretraining"),
+        *("figures", "evaluation.json", "report.html"),
+    }
+    rows = read_metrics(finished / "metrics.jsonl")
+    assert [row["step"] for row in rows if "total" in row] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in rows if "validation_nll" in row] == [0, 3, 6]
+    evaluation = json.loads((finished / "evaluation.json").read_text())
+    assert [row["name"] for row in evaluation["denoisers"]] == ["noisy", "Noise2Noise", "joint"]
+    assert {"AWGN", "NLF", "autoregressive", "N-W"} == {m["name"] for m in evaluation["models"]}
+    assert "Denoising" in (finished / "report.html").read_text()
+
+
+def test_the_exported_model_is_the_best_by_validation(finished, records):
+    import jax.numpy as jnp
+
+    from datasets.pipeline import open_dataset
+    from jaxnoise import models
+    from jaxnoise.io import load_model
+
+    name, config, variables = load_model(finished / "model")
+    assert name == "noise2noiseflow"
+    data = open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
+    # Another batch size than in training: padding must not count.
+    nll = []
+    for batch in data.batches("validation", batch_size=7, limit=20):
+        columns = [jnp.asarray(batch[key]) for key in ("noisy", "noisy2", "camera", "iso")]
+        for place in np.flatnonzero(batch["mask"]):
+            one = [column[place : place + 1] for column in columns]
+            terms, _ = models.get(name).joint_loss(variables, config, *one, train=False)
+            nll.append(float(terms.nll))
+    assert len(nll) == 20
+    scores = [row.get("validation_nll", np.inf) for row in read_metrics(finished / "metrics.jsonl")]
+    np.testing.assert_allclose(np.mean(nll), min(scores), rtol=1e-5)
+
+
+def test_going_on_from_an_earlier_checkpoint_is_the_straight_run(
+    finished, records, tmp_path, run_content
+):
+    resumed = tmp_path / "resumed"
+    shutil.copytree(finished, resumed)
+    shutil.rmtree(resumed / "checkpoints" / "6")
+    shutil.rmtree(resumed / "model")
+    assert run_small(records, resumed, "--pretraining-steps", "4") == 0
+    assert run_content(resumed) == run_content(finished)
+
+
+@pytest.mark.parametrize("objective", ["self", "r2r", "difference"])
+def test_every_objective_trains(records, tmp_path, objective):
+    workdir = tmp_path / "run"
+    more = ("--objective", objective, "--steps", "2", "--denoiser", "unet", "--features", "3")
+    assert run_small(records, workdir, *more) == 0
+    assert (workdir / "model" / "model.safetensors").is_file()
+
+
+def test_a_frozen_denoiser_stays_that_of_the_pretraining(records, tmp_path):
+    from jaxnoise.io import load_model
+
+    workdir = tmp_path / "run"
+    frozen = ("--pretraining-steps", "2", "--no-train-denoiser", "--objective", "self")
+    assert run_small(records, workdir, *frozen) == 0
+    alone, joint = load_model(workdir / "pretraining/model"), load_model(workdir / "model")
+    for name, own in alone.variables["params"].items():
+        for key, value in own.items():
+            np.testing.assert_array_equal(joint.variables["denoiser"]["params"][name][key], value)
+
+
+def test_a_likelihood_below_what_is_possible_is_told(records, tmp_path, capsys):
+    # A fresh DnCNN is all but the identity, so its own shot leaves no noise to explain.
+    workdir = tmp_path / "run"
+    collapsing = ("--objective", "self", "--weight", "0", "--steps", "2")
+    assert run_small(records, workdir, *collapsing) == 0
+    assert "the lowest that the noise of these shots allows" in capsys.readouterr().err
+    rows = read_metrics(workdir / "metrics.jsonl")
+    assert all("warning" in row for row in rows if "validation_nll" in row)
+
+
+def test_cross_samples_are_not_warned_of(finished):
+    rows = read_metrics(finished / "metrics.jsonl")
+    assert not any("warning" in row for row in rows)
+    assert all(
+        row["validation_nll"] > row["lowest_possible_nll"]
+        for row in rows
+        if "validation_nll" in row
+    )
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(
+    ("options", "code", "sentence"),
+    [
+        (("--objective", "crossed"), 2, "--objective"),
+        (("--weight", "-1"), 2, "--weight must be at least 0"),
+        (("--depth", "1"), 2, "--depth must be at least 2"),
+        (("--denoiser", "unet", "--features", "4"), 2, "must divide by 3"),
+        (("--arch", "S-X9"), 2, "X9"),
+        (("--dataset", "sidd_full"), 2, "--source"),
+        (("--dataset", "pairs", "--source", "/nonexistent"), 3, "/nonexistent"),
+    ],
+)
+def test_bad_requests_are_one_sentence_and_write_nothing(
+    records, tmp_path, capsys, options, code, sentence
+):
+    assert run_small(records, tmp_path / "run", *options) == code
+    said = capsys.readouterr().err.splitlines()
+    assert sentence in said[-1]
+    assert len([line for line in said if line.startswith("jaxnoise:")]) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("preset", list(noise2noiseflow.PRESETS))
+def test_presets_are_options_of_the_system(preset, capsys):
+    assert noise2noiseflow.main(["--preset", preset, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    for name, value in noise2noiseflow.PRESETS[preset].items():
+        assert f"{name} = {json.dumps(value)}\n" in printed
+
+
+def write_burst(folder, *, clean_test, same=False):
+    """A folder of pairs of shots of smooth scenes with white noise, for the data set `pairs`."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    lines = ["noisy,noisy2,clean,camera,iso,scene,split"]
+    for number, split in enumerate(["train"] * 4 + ["validation", "test"]):
+        clean = 0.2 + 0.6 * np.linspace(0, 1, 32)[None, :, None] * np.ones((32, 32, 3))
+        shots = [np.clip(clean + 0.02 * random.normal(size=clean.shape), 0, 1) for _ in range(2)]
+        names = [f"{number}a.npz", f"{number}b.npz"]
+        for name, shot in zip(names, [shots[0], shots[0]] if same else shots, strict=True):
+            np.savez(folder / name, image=shot.astype(np.float32))
+        given = ""
+        if split == "test" and clean_test:
+            given = "clean.npz"
+            np.savez(folder / given, image=clean.astype(np.float32))
+        lines.append(f"{names[0]},{names[1]},{given},one,100,{number},{split}")
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+    return ("--dataset", "pairs", "--source", str(folder))
+
+
+@pytest.mark.parametrize("clean_test", [True, False])
+def test_bursts_without_clean_images(tmp_path, clean_test):
+    source = write_burst(tmp_path / "burst", clean_test=clean_test)
+    assert run_small(tmp_path / "records", tmp_path / "run", *source) == 0
+    evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    noisy = evaluation["denoisers"][0]
+    # Noise of standard deviation 0.02 is 34 dB, by either way of measuring it.
+    assert noisy["psnr"] == pytest.approx(-20 * np.log10(0.02), abs=0.3)
+    assert noisy["error_ratio"] == pytest.approx(1, abs=0.05)
+    assert (noisy["ssim"] is None) != clean_test
+
+
+@pytest.mark.fast
+def test_shots_that_do_not_differ_are_refused(tmp_path, capsys):
+    source = write_burst(tmp_path / "burst", clean_test=True, same=True)
+    assert run_small(tmp_path / "records", tmp_path / "run", *source) == 3
+    assert "are the same image" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+DEVICES_SCRIPT = """
+import dataclasses, sys
+from pathlib import Path
+from train import noise2noiseflow
+from train.devices import start_jax
+from train.loop import fit
+from train.schedule import Schedule
+from datasets.pipeline import open_dataset
+mesh = start_jax("cpu")
+assert mesh.size == int(sys.argv[1])
+config = noise2noiseflow.Config(
+    arch="N-W-Ax1", normalisation="batch_affine", batch_size=8, steps=10, start_patches=64,
+    validation_patches=16, features=8, depth=4, weight=4096.0,
+)
+data = open_dataset("camera_sim/exact", data_dir=Path(sys.argv[2]), patch_size=16)
+task = noise2noiseflow.task(config, data, mesh=mesh)
+task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
+plan = Schedule(steps=10, evaluate_every=100, save_every=100)
+fit(task, plan, workdir=Path(sys.argv[3]), seed=0, mesh=mesh)
+"""
+
+
+def test_one_two_and_eight_devices_give_the_same_losses(finished, records, tmp_path):
+    losses = {}
+    for devices in (1, 2, 8):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        workdir = tmp_path / str(devices)
+        subprocess.run(
+            [sys.executable, "-c", DEVICES_SCRIPT, str(devices), records, workdir],
+            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+            check=True,
+            capture_output=True,
+        )
+        rows = read_metrics(workdir / "metrics.jsonl")
+        losses[devices] = [row["total"] for row in rows if "total" in row]
+    assert len(losses[1]) == 10
+    np.testing.assert_allclose(losses[2], losses[1], rtol=1e-5)
+    np.testing.assert_allclose(losses[8], losses[1], rtol=1e-5)
