@@ -150,7 +150,7 @@ def add_excess(options, seed: int, runs: list[Run], tables: dict[str, list[dict]
 
     mesh = start_jax(options.accelerator)
     data = open_dataset(f"camera_sim/{options.data}", seed=seed)
-    limits = {"batch_size": 50, "limit": 1500}
+    limits: dict[str, Any] = {"batch_size": 50, "limit": 1500}
     test = comparison.test_set(data, **limits)
 
     def nll(name: str, config: Any, variables: Any) -> np.ndarray:

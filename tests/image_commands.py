@@ -1,4 +1,4 @@
-"""What tests of `jaxnoise sample` share: images to give it, and what it left."""
+"""What tests of commands on images share: images to give them, and what they left."""
 
 from collections.abc import Callable
 from pathlib import Path

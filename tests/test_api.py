@@ -72,7 +72,7 @@ PUBLIC = {
     "jaxnoise.noise.shot_read": ["sample_image"],
     "jaxnoise.io": ["save_model", "load_model", "read_image", "write_image"],
     "jaxnoise.io.mat": ["MatReader", "read_mat"],
-    "jaxnoise.interop": ["noise_flow_tf"],
+    "jaxnoise.interop": ["noise_flow_tf", "noise2noiseflow_torch", "denoiser_torch"],
     "jaxnoise.raw": [
         "align",
         "pack",

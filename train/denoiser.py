@@ -134,8 +134,8 @@ def evaluate(config: Config, data: Any, fitted: "Fitted", *, workdir: Path, mesh
     settings = denoiser_config(config, channels=data.channels)
     adapt = None
     if "test" not in data.clean_splits:
-        denoise = jax.jit(partial(models.get(SYSTEM).denoise, fitted.best, settings))
-        adapt = noisy_pairs.on_estimates(denoise)
+        denoise = jax.jit(models.get(SYSTEM).denoise, static_argnums=1)
+        adapt = noisy_pairs.on_estimates(partial(denoise, fitted.best, settings))
     test = comparison.test_set(data, **limits, adapt=adapt)
     result = denoised.test_result(title(config), settings, fitted.best, test, mesh=mesh, **limits)
     if jax.process_index() != 0:

@@ -235,8 +235,8 @@ def evaluate(
     )
     measured: dict[str, Any] = {**limits, "adapt": None}
     if "test" not in data.clean_splits:
-        denoise = jax.jit(partial(models.get(SYSTEM).denoise, variables, settings))
-        measured["adapt"] = noisy_pairs.on_estimates(denoise)
+        denoise = jax.jit(models.get(SYSTEM).denoise, static_argnums=1)
+        measured["adapt"] = noisy_pairs.on_estimates(partial(denoise, variables, settings))
     test = comparison.test_set(data, **measured)
     results = [
         comparison.test_result(

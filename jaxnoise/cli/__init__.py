@@ -53,7 +53,7 @@ def _commands() -> list[ModuleType]:
 def _parser(commands: Sequence[ModuleType]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="jaxnoise",
-        description="Camera noise: put it on images, and bring models from elsewhere.",
+        description="Camera noise: put it on images, take it off, and bring models from elsewhere.",
         epilog="exit codes: 0 done, 2 a request that cannot be met, 3 data missing or damaged, "
         "130 stopped by Ctrl-C",
         allow_abbrev=False,

@@ -1,16 +1,14 @@
-"""From a noisy image file to a denoised one."""
+"""From a noisy image to a denoised one."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from jaxnoise.cli._image_files import Job
-from jaxnoise.cli._image_jobs import Progress, write_result
+from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._layouts import Layout
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import DataError
-from jaxnoise.io.images import read_stored
 from jaxnoise.raw.levels import from_fraction, to_fraction
 
 FLOAT_MARGIN = 1.0
@@ -40,31 +38,6 @@ class Denoiser:
         """
         denoise_image, config, variables = self._model
         return denoise_image(variables, config, noisy, rows=self._rows, progress=progress)
-
-
-def denoise_one(job: Job, denoiser: Denoiser, layout: Layout, progress: Progress) -> str:
-    """Reads, denoises and writes one image.
-
-    Args:
-        job: the image and where it goes.
-        denoiser: the model.
-        layout: of the image.
-        progress: called with the fraction done.
-
-    Returns:
-        A sentence that the user should read, or nothing.
-
-    Raises:
-        UsageError: the image is not of the kind that the options or the model speak of.
-        DataError: the file is damaged or its numbers are out of range.
-    """
-    stored, name = read_stored(job.source), str(job.source)
-    layout.check_channels(stored.pixels, name, denoiser.channels)
-    estimate = denoised_image(
-        stored.pixels, layout, lambda noisy: denoiser.denoise(noisy, progress), name=name
-    )
-    write_result(job, stored, estimate)
-    return layout.doubt(stored.pixels, name)
 
 
 def denoised_image(

@@ -1,4 +1,4 @@
-"""One image after the other: damaged ones are named and left out."""
+"""One image after the other, from file to file: damaged ones are named and left out."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -6,24 +6,28 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jaxnoise.cli._image_files import Job
+from jaxnoise.cli._layouts import Layout
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.image_writer import write_image
-from jaxnoise.io.images import StoredImage
+from jaxnoise.io.images import StoredImage, read_stored
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
 
 Progress = Callable[[float], None]
 """Called with the part of an image that is done, from 0 to 1."""
-Work = Callable[[Job, Progress], str]
-"""Reads an image and writes its result; returns a sentence that the user should read, or ""."""
+Change = Callable[[Job, StoredImage, Progress], np.ndarray]
+"""From an image to the pixels of its result, in the unit, type and shape of `StoredImage.pixels`; a
+DataError says that the image is damaged."""
 
 
-def do_all(jobs: Sequence[Job], work: Work) -> None:
-    """Works on every image, with a bar; the first sentence that work returns is shown.
+def do_all(jobs: Sequence[Job], change: Change, *, layout: Layout, channels: int | None) -> None:
+    """Reads, changes and writes every image; damaged ones are named and left out.
 
     Args:
         jobs: the images and where they go.
-        work: for one image; raises a DataError for a damaged one.
+        change: what is done to an image.
+        layout: of all images.
+        channels: that `change` takes, of packed raw for mosaics; None for any.
 
     Raises:
         UsageError: an image is not of the kind that the options or the model speak of.
@@ -40,7 +44,9 @@ def do_all(jobs: Sequence[Job], work: Work) -> None:
                 bar.update(done + fraction - bar.n)
 
             try:
-                note = work(job, advance)
+                stored = read_stored(job.source)
+                layout.check_channels(stored.pixels, str(job.source), channels)
+                _write(job, stored, change(job, stored, advance))
                 advance(1.0)
             except UsageError as error:
                 if number == len(damaged):
@@ -53,6 +59,7 @@ def do_all(jobs: Sequence[Job], work: Work) -> None:
                 damaged.append(error)
                 bar.write(f"jaxnoise: {error}", file=sys.stderr)
                 continue
+            note = layout.doubt(stored.pixels, str(job.source))
             if note and not noted:
                 bar.write(f"jaxnoise: {note}", file=sys.stderr)
                 noted = True
@@ -63,14 +70,8 @@ def do_all(jobs: Sequence[Job], work: Work) -> None:
         )
 
 
-def write_result(job: Job, stored: StoredImage, pixels: np.ndarray) -> None:
-    """Writes the result of a job in the format, type and shape of the image that was read.
-
-    Args:
-        job: the image and where it goes.
-        stored: the image that was read.
-        pixels: of the result, shape (H, W, C) as `stored.pixels`.
-    """
+def _write(job: Job, stored: StoredImage, pixels: np.ndarray) -> None:
+    """Writes a result in the format, type and shape of the image that was read."""
     job.output.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.ascontiguousarray(pixels).reshape(stored.shape).astype(stored.dtype, copy=False)
     write_image(job.output, pixels, format=stored.format, array_name=stored.array_name)

@@ -1,50 +1,50 @@
-"""From a clean image file to a noisy one."""
+"""From a clean image to a noisy one."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from jaxnoise.cli._image_files import Job
-from jaxnoise.cli._image_jobs import Progress, write_result
+from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._layouts import Layout
 from jaxnoise.cli._sample_sources import Source
 from jaxnoise.errors import DataError
 from jaxnoise.io.image_writer import write_image
-from jaxnoise.io.images import read_stored
+from jaxnoise.io.images import StoredImage
 from jaxnoise.raw.levels import add_noise, to_fraction
 
 
-def put_noise_on_one(job: Job, source: Source, layout: Layout, progress: Progress) -> str:
-    """Reads, puts noise on and writes one image.
+def put_noise(
+    job: Job, stored: StoredImage, progress: Progress, *, source: Source, layout: Layout
+) -> np.ndarray:
+    """Puts noise on an image, and writes the noise alone where it is asked for.
 
     Args:
         job: the image and where it goes.
+        stored: the image.
+        progress: called with the fraction done.
         source: of the noise.
         layout: of the image.
-        progress: called with the fraction done.
 
     Returns:
-        A sentence that the user should read, or nothing.
+        The noisy pixels, in the unit, type and shape of the stored ones.
 
     Raises:
-        UsageError: the image is not of the kind that the options or the model speak of.
-        DataError: the file is damaged or its numbers are out of range.
+        UsageError: the levels do not fit the image.
+        DataError: its numbers are out of range.
     """
-    stored, name = read_stored(job.source), str(job.source)
-    layout.check_channels(stored.pixels, name, source.channels)
     noisy, noise = noisy_image(
         stored.pixels,
         layout,
         lambda clean: source.draw(job.name, clean, progress),
-        name=name,
+        name=str(job.source),
     )
     if job.noise_output is not None:
         job.noise_output.parent.mkdir(parents=True, exist_ok=True)
         format = "NPZ" if job.noise_output.suffix == ".npz" else "TIFF"
         noise = np.ascontiguousarray(noise).reshape(stored.shape)
         write_image(job.noise_output, noise, format=format, array_name="noise")
-    write_result(job, stored, noisy)
-    return layout.doubt(stored.pixels, name)
+    return noisy
 
 
 def noisy_image(

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: images or the model are missing or damaged; all other images are done.
     """
     black_level = check_image_arguments(arguments)
-    from jaxnoise.cli._denoise_images import Denoiser, denoise_one
+    from jaxnoise.cli._denoise_images import Denoiser, denoised_image
     from jaxnoise.cli._image_files import others, plan
     from jaxnoise.cli._image_jobs import do_all
     from jaxnoise.cli._layouts import Layout
@@ -64,6 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
     jobs, left_alone = plan(arguments.inputs, arguments.output, force=arguments.force)
     denoiser = Denoiser(arguments.model, rows=arguments.rows)
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
-    do_all(jobs, lambda job, progress: denoise_one(job, denoiser, layout, progress))
+
+    def change(job, stored, progress):
+        return denoised_image(
+            stored.pixels,
+            layout,
+            lambda noisy: denoiser.denoise(noisy, progress),
+            name=str(job.source),
+        )
+
+    do_all(jobs, change, layout=layout, channels=denoiser.channels)
     print(f"{len(jobs)} denoised image(s) are in {arguments.output}.{others(left_alone)}")
     return 0

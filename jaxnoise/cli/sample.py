@@ -1,6 +1,7 @@
 """`jaxnoise sample`: puts noise on images."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from jaxnoise.cli._image_options import (
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._image_files import others, plan
     from jaxnoise.cli._image_jobs import do_all
     from jaxnoise.cli._layouts import Layout
-    from jaxnoise.cli._sample_images import put_noise_on_one
+    from jaxnoise.cli._sample_images import put_noise
     from jaxnoise.cli._sample_sources import ModelNoise, ShotReadNoise
 
     jobs, left_alone = plan(
@@ -107,7 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
             rows=arguments.rows,
         )
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
-    do_all(jobs, lambda job, progress: put_noise_on_one(job, source, layout, progress))
+    change = partial(put_noise, source=source, layout=layout)
+    do_all(jobs, change, layout=layout, channels=source.channels)
     print(
         f"{len(jobs)} image(s) with {source.description}, seed {arguments.seed}, are in "
         f"{arguments.output}.{others(left_alone)}"

@@ -1,5 +1,7 @@
 """DnCNN: a stack of 3x3 convolutions that predicts the noise of an image."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ BATCH_NORM_MOMENTUM = 0.9
 LARGEST_SCALE = 0.025
 
 
-def small_scale(key: Array, shape: tuple[int, ...], dtype=jnp.float32) -> Array:
+def small_scale(key: Array, shape: Sequence[int], dtype=jnp.float32) -> Array:
     """Fresh scales of a batch normalisation: normal with variance 2 / (9 features), cut at 0.025.
 
     They are small, of either sign, and make the network's first estimate all but the image itself.

@@ -81,7 +81,7 @@ def denoise_and_update(
     return _apply(variables, config, noisy, train=True)
 
 
-def parameter_count(variables: Variables) -> int:
+def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:
     """Number of trained scalars.
 
     Args:

@@ -4,6 +4,7 @@ from types import ModuleType
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
 from jaxnoise import models
@@ -249,7 +250,7 @@ def denoise_image(variables: Variables, config: Config, noisy, **options):
     )
 
 
-def parameter_count(variables: Variables) -> int:
+def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:
     """Number of trained scalars of both models.
 
     Args:

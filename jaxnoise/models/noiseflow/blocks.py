@@ -7,8 +7,6 @@ product of a (4 D, 16 C) matrix made of the kernel with the 4x4 pixels in and ar
 mixing channels is one of a (D, C) matrix.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,8 +111,7 @@ def _convolve_backward(kept, change):
 convolve.defvjp(_convolve_forward, _convolve_backward)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def normalise_and_rectify(
+def _normalise_and_rectify(
     blocks: Float[Array, "c 2 2 n h2 w2"],
     mask: Bool[Array, "1 2 2 1 h2 w2"] | None,
     weight: Float[Array, " c"],
@@ -139,6 +136,9 @@ def normalise_and_rectify(
     mean, variance = _moments(blocks, mask)
     normal = (blocks - over_channels(mean)) * over_channels(jax.lax.rsqrt(variance + epsilon))
     return jax.nn.relu(normal * over_channels(weight) + over_channels(bias)), mean, variance
+
+
+normalise_and_rectify = jax.custom_vjp(_normalise_and_rectify, nondiff_argnums=(4,))
 
 
 def _normalise_forward(blocks, mask, weight, bias, epsilon):

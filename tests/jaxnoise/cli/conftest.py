@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from jaxnoise.cli import main
-from tests.sample_command import Run
+from tests.image_commands import Run
 
 
 @pytest.fixture

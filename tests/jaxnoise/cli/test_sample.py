@@ -10,7 +10,7 @@ import pytest
 
 from jaxnoise.io.images import read_image, read_stored
 from jaxnoise.raw.mosaic import PHASES
-from tests.sample_command import FULL, NOISE, SUFFIXES, Run, contents, flat, save
+from tests.image_commands import FULL, NOISE, SUFFIXES, Run, contents, flat, save
 
 SIGMAS = 5.0
 

@@ -8,31 +8,33 @@ import pytest
 
 from jaxnoise.io.images import read_image
 from jaxnoise.raw.mosaic import by_channel, mosaic_to_packed
-from tests.sample_command import Run, flat, save
+from tests.image_commands import Run, flat, save
 
 CAMERAS, ISOS = ("phone", "compact"), (100, 400)
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory) -> dict[str, Path]:
-    """Model folders by name: for packed raw with couplings, for RGB, and one that knows little."""
+    """Model folders by name: for packed raw with couplings, alone and with a denoiser, for RGB, and
+    one that knows little."""
     import jax
 
     from jaxnoise.io import save_model
-    from jaxnoise.models import noiseflow
+    from jaxnoise.models import noise2noiseflow, noiseflow
 
     folder = tmp_path_factory.mktemp("models")
+    raw = noiseflow.Config(arch="S-Ax1-G-CAM", cameras=CAMERAS, isos=ISOS)
     configs = {
-        "raw": noiseflow.Config(arch="S-Ax1-G-CAM", cameras=CAMERAS, isos=ISOS),
+        "raw": raw,
+        "joint": noise2noiseflow.Config(noise_model=raw, denoiser={"features": 4, "depth": 3}),
         "rgb": noiseflow.Config(arch="S-G-CAM", channels=3, cameras=CAMERAS, isos=ISOS),
         "little": noiseflow.Config(arch="N-Q-W", channels=3, cameras=("only",), isos=(0,)),
     }
-    return {
-        name: save_model(
-            folder / name, "noiseflow", config, noiseflow.init(jax.random.key(1), config)
-        )
-        for name, config in configs.items()
-    }
+    for name, config in configs.items():
+        model = noise2noiseflow if name == "joint" else noiseflow
+        variables = model.init(jax.random.key(1), config)
+        save_model(folder / name, model.__name__.split(".")[-1], config, variables)
+    return {name: folder / name for name in configs}
 
 
 def from_library(model: Path, key_words: list[int], clean: np.ndarray, camera: int, iso: float):
@@ -42,7 +44,9 @@ def from_library(model: Path, key_words: list[int], clean: np.ndarray, camera: i
     from jaxnoise.io import load_model
     from jaxnoise.models import noiseflow
 
-    _, config, variables = load_model(model)
+    name, config, variables = load_model(model)
+    if name == "noise2noiseflow":
+        config, variables = config.noise_model, variables["noise_model"]
     key = jax.random.key(0)
     for word in key_words:
         key = jax.random.fold_in(key, word)
@@ -53,15 +57,16 @@ def words(name: str) -> list[int]:
     return np.frombuffer(hashlib.sha256(name.encode()).digest()[:8], "<u4").tolist()
 
 
-def test_packed_raw_gets_the_noise_of_the_library(tmp_path: Path, run: Run, models):
+@pytest.mark.parametrize("model", ["raw", "joint"])
+def test_packed_raw_gets_the_noise_of_the_library(model, tmp_path: Path, run: Run, models):
     clean = np.random.default_rng(0).random((9, 11, 4), dtype=np.float32)
     save(tmp_path / "in/a.npz", clean)
-    options = ["--model", models["raw"], "--camera", "compact", "--iso", 200]
+    options = ["--model", models[model], "--camera", "compact", "--iso", 200]
     code, said = run(tmp_path / "in", "--output", tmp_path / "out", "--noise", *options)
     assert code == 0, said
     assert "the noise of compact at ISO 200" in said
     noise = read_image(tmp_path / "out/a_noise.npz")
-    expected = from_library(models["raw"], words("a.npz"), clean, 1, 200.0)
+    expected = from_library(models[model], words("a.npz"), clean, 1, 200.0)
     np.testing.assert_array_equal(noise, expected)
     assert noise.std() > 0
 

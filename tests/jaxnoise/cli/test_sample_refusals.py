@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.sample_command import NOISE, Run, contents, flat, save
+from tests.image_commands import NOISE, Run, contents, flat, save
 
 pytestmark = pytest.mark.fast
 
