@@ -31,7 +31,7 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
     """
     common = {"dataset": "pairs", "source": options.source, "seed": seed, "images": False}
     common["accelerator"] = options.accelerator
-    size = {"steps": options.steps, "batch_size": options.batch_size, "features": options.features}
+    size = {"steps": options.steps, "batch_size": options.batch_size}
 
     def run(name: str, system: str, **own: object) -> Run:
         return Run(f"{name.replace(' ', '-').replace(chr(39), '')}-{seed}", system, common | own)
@@ -61,9 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--source", type=Path, required=True, help="folder with index.csv")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--features", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--folder", type=Path, default=Path("runs/denoiser_noise"))
     options = parser.parse_args(arguments)
@@ -96,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{name:24s}{psnr['mean']:8.2f}{psnr['lowest']:11.2f}{psnr['highest']:9.2f}"
             f"{row['ssim']['mean']:9.4f}{row['error_ratio']['mean']:12.3f}"
         )
-    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "features", "seeds")}
+    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seeds")}
     results = {"source": options.source.name, **settings, "trained_on": table}
     print(write_record("denoiser_noise", results))
     return 0

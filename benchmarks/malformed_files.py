@@ -241,11 +241,18 @@ def _bundle(path: Path) -> Any:
     return read_tensors(index, index.entries)
 
 
+def _torch(path: Path) -> Any:
+    from jaxnoise.interop.torch_archive import read_archive
+
+    return read_archive(path)
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     **dict.fromkeys(("PNG", "TIFF", "NPZ"), _image),
     "model folder": _model,
     **dict.fromkeys(("MAT 5", "MAT 7.3"), _mat),
     "TensorFlow checkpoint": _bundle,
+    "PyTorch file": _torch,
 }
 
 

@@ -4,10 +4,12 @@ import importlib.util
 import io
 import json
 import struct
+import sys
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -40,7 +42,7 @@ def formats(folder: Path) -> dict[str, Format]:
     found = {"PNG": _png(), "TIFF": _tiff(), "NPZ": _npz(), "model folder": _model(folder)}
     if all(map(importlib.util.find_spec, ("scipy", "h5py"))):
         found |= {"MAT 5": _mat5(), "MAT 7.3": _mat73()}
-    return found | {"TensorFlow checkpoint": _bundle(folder)}
+    return found | {"TensorFlow checkpoint": _bundle(folder), "PyTorch file": _torch()}
 
 
 def _pixels(shape: tuple[int, ...], dtype: type = np.uint16) -> np.ndarray:
@@ -214,12 +216,7 @@ def _mat73() -> Format:
 
 
 def _bundle(folder: Path) -> Format:
-    # The tests hold the only writer of this format.
-    path = ROOT / "tests" / "jaxnoise" / "interop" / "bundle.py"
-    found = importlib.util.spec_from_file_location("bundle", path)
-    assert found is not None and found.loader is not None
-    bundle = importlib.util.module_from_spec(found)
-    found.loader.exec_module(bundle)
+    bundle = _writer("bundle")
     arrays = {"a/kernel": _pixels((3, 3, 2, 4), np.float32), "b": _pixels((5,), np.float32)}
     (folder / "bundle").mkdir()
     bundle.write(folder / "bundle" / "model.ckpt", arrays)
@@ -244,3 +241,39 @@ def _bundle(folder: Path) -> Format:
         ),
     ]
     return Format([Sample(whole)], bombs, checksums=True)
+
+
+def _torch() -> Format:
+    torch_file = _writer("torch_file")
+    whole = {"epoch": 3, "state_dict": torch_file.StateDict(a=_pixels((4, 3), np.float32))}
+    entries = torch_file.entries(whole)
+    deflated = zipfile.ZIP_DEFLATED
+
+    def declared(*shape: int, strides: tuple[int, ...], length: int | None = None) -> Sample:
+        storage = np.zeros(4, np.float32)
+        lie = torch_file.View(storage, shape, strides, length=length)
+        return _one(torch_file.archive(torch_file.entries({"a": lie})))
+
+    # Lists of ten times the one before each; a list that holds itself; tuples in tuples.
+    laughs = b"".join(b"](" + b"h%c" % turn * 10 + b"eq%c" % (turn + 1) for turn in range(20))
+    pickles = [b"(]q\0" + laughs + b"t", b"]q\0h\0a", b")" + b"\x85" * 10**6, b"]" * 2**22]
+    bombs = [
+        declared(2**40, 2**40, strides=(0, 0)),
+        declared(2**31, strides=(1,), length=2**31),
+        declared(0, 2**62, strides=(1, 1)),
+        _one(torch_file.archive({**entries, "data/9": bytes(300 * 2**20)}, method=deflated)),
+        _one(torch_file.archive({**entries, "data.pkl": pickled()})),
+        *(_one(torch_file.pickled(instructions)) for instructions in pickles),
+    ]
+    return Format([_one(torch_file.archive(entries))], bombs, checksums=True)
+
+
+def _writer(name: str) -> ModuleType:
+    """A writer of a format that only the tests write."""
+    path = ROOT / "tests" / "jaxnoise" / "interop" / f"{name}.py"
+    found = importlib.util.spec_from_file_location(name, path)
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module  # its dataclasses look themselves up there
+    found.loader.exec_module(module)
+    return module

@@ -30,7 +30,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=float, nargs="+", default=WEIGHTS)
     parser.add_argument("--arch", default="S-Ax4-G-Ax4-CAM")
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--features", type=int, default=32)
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_collapse"))
     options = parser.parse_args(arguments)
@@ -44,7 +43,6 @@ def main(arguments: list[str] | None = None) -> int:
                 "weight": weight,
                 "arch": options.arch,
                 "steps": options.steps,
-                "features": options.features,
                 "evaluate_every": max(1, options.steps // 10),
                 "accelerator": options.accelerator,
             },
@@ -63,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{row['truth_nll']:17.4f}{row['psnr']:17.2f}{row['moved']:17.5f}"
             f"{row['warned_at']!s:>17s}"
         )
-    results = {"steps": options.steps, "features": options.features, "arch": options.arch}
+    results = {"preset": "cpu", "steps": options.steps, "arch": options.arch}
     print(write_record("noise2noiseflow_collapse", {**results, "runs": rows}))
     return 0
 

@@ -30,13 +30,14 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
         seed: of data and training.
     """
     common = {
+        "preset": options.preset,
         "dataset": f"camera_sim/{options.data}",
         "seed": seed,
         "data_seed": seed,
         "accelerator": options.accelerator,
         "test_patches": 1500,
     }
-    size = {"steps": options.steps, "batch_size": options.batch_size, "features": options.features}
+    size = {"steps": options.steps}
     flow = {"steps": 300, "batch_size": 64, "compare": "none"}
 
     def run(name: str, system: str, **own: object) -> Run:
@@ -77,9 +78,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="exact")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--features", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--preset", choices=("cpu", "paper"), default="cpu")
     parser.add_argument("--low-weight", type=float, default=2.0**12)
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_table"))
@@ -96,9 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
     rows = {name: summary(of_seeds) for name, of_seeds in tables.items()}
     results = {
         "data": f"camera_sim/{options.data}",
+        "preset": options.preset,
         "steps": options.steps,
-        "batch_size": options.batch_size,
-        "features": options.features,
         "low_weight": options.low_weight,
         "seeds": options.seeds,
         "rows": rows,

@@ -7,17 +7,13 @@ own, with the same number of cores and the same allocator setting, the two frame
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable
-from importlib.util import find_spec
+from functools import partial
 from typing import Any
 
+from benchmarks.in_turn import obstacle, row, run_worker, settle, take_turns, time_call
+
 SIZE, CHANNELS, CAMERAS, ISOS = 32, 4, 5, (100, 400, 800, 1600, 3200)
-WARM_UP = 3
 RELATIVE_TOLERANCE = 1e-4
 LEARNING_RATE = 1e-4
 
@@ -31,19 +27,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="processes per framework")
     parser.add_argument("--worker", choices=("check", "jax", "torch"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if find_spec("torch") is None:
-        print(
-            "noiseflow_speed: PyTorch is not installed; add it with "
-            "`python3 in_venv.py -m pip install torch`.",
-            file=sys.stderr,
-        )
-        return 2
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if max(options.threads) > (cores or 1):
-        print(f"noiseflow_speed: this machine has {cores} cores; ask for fewer.", file=sys.stderr)
+    if reason := obstacle(options.threads):
+        print(f"noiseflow_speed: {reason}", file=sys.stderr)
         return 2
     if options.worker:
-        print(json.dumps(work(options)))
+        settle(options.threads[0])
+        worker = {"check": check, "jax": time_jax, "torch": time_torch}[options.worker]
+        print(json.dumps(worker(options)))
         return 0
     compare(options)
     return 0
@@ -53,15 +43,15 @@ def compare(options: argparse.Namespace) -> None:
     """Check equality, measure both frameworks in turn, print and record."""
     from benchmarks.record import write_record
 
-    difference = run_worker(options, "check", 1)
+    def run(worker: str, threads: int) -> dict:
+        arguments = ["--batch-size", str(options.batch_size), "--steps", str(options.steps)]
+        return run_worker("benchmarks.noiseflow_speed", worker, threads, arguments)
+
+    difference = run("check", 1)
     print(f"same weights, same data: likelihoods differ by {difference['relative']:.1e} at most")
     rows = []
     for threads in options.threads:
-        times: dict[str, dict[str, list[float]]] = {"jax": {}, "torch": {}}
-        for _ in range(options.rounds):
-            for framework, measured in times.items():
-                for name, seconds in run_worker(options, framework, threads).items():
-                    measured.setdefault(name, []).append(statistics.median(seconds))
+        times = take_turns(partial(run, threads=threads), ("jax", "torch"), options.rounds)
         rows += [row(threads, name, times, options.batch_size) for name in times["jax"]]
     print(f"\n{'cores':>5} {'what':<10} {'JAX':>14} {'PyTorch':>14} {'JAX / PyTorch':>14}")
     for line in rows:
@@ -74,54 +64,6 @@ def compare(options: argparse.Namespace) -> None:
         "noiseflow_speed", {"settings": settings, "likelihoods": difference, "rows": rows}
     )
     print(f"\npatches per second; written to {path}")
-
-
-def row(threads: int, name: str, times: dict[str, dict[str, list[float]]], batch: int) -> dict:
-    """One line of the table: medians over the rounds, and their range."""
-    line: dict[str, Any] = {"cores": threads, "what": name}
-    for framework in ("jax", "torch"):
-        seconds = times[framework][name]
-        middle = statistics.median(seconds)
-        line[f"{framework}_milliseconds"] = round(1e3 * middle, 2)
-        line[f"{framework}_range"] = [round(1e3 * end, 2) for end in (min(seconds), max(seconds))]
-        line[f"{framework}_calls_per_second"] = round(1 / middle, 3)
-        line[f"{framework}_patches_per_second"] = round(batch / middle, 1)
-    return line
-
-
-def run_worker(options: argparse.Namespace, worker: str, threads: int) -> dict:
-    """What a measuring process printed."""
-    command = [sys.executable, "-m", "benchmarks.noiseflow_speed", "--worker", worker]
-    command += ["--threads", str(threads), "--batch-size", str(options.batch_size)]
-    command += ["--steps", str(options.steps)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-def work(options: argparse.Namespace) -> dict:
-    """Measure one framework, or compare the numbers of both, in this process."""
-    from jaxnoise.process import keep_freed_memory
-
-    # Before a thread pool is made: XLA and PyTorch size theirs by what they find now.
-    (threads,) = options.threads
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    keep_freed_memory()
-    worker = {"check": check, "jax": time_jax, "torch": time_torch}[options.worker]
-    return worker(options)
-
-
-def time_call(call: Callable[[], Any], steps: int) -> list[float]:
-    """Seconds of each call; `call` returns when its result is there."""
-    for _ in range(WARM_UP):
-        call()
-    seconds = []
-    for _ in range(steps):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
-    return seconds
 
 
 def data(batch_size: int) -> dict[str, Any]:

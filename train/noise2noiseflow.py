@@ -53,9 +53,12 @@ class Config(NoiseModelOptions, DenoiserOptions):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "cpu": {
-        "steps": 400,
-        "batch_size": 32,
-        "features": 32,
+        "steps": 1000,
+        "batch_size": 16,
+        "features": 24,
+        "depth": 7,
+        "denoiser_learning_rate": 4e-3,
+        "moments_learning_rate": 5e-3,
         "evaluate_every": 100,
         "validation_patches": 512,
         "test_patches": 1500,

@@ -29,3 +29,15 @@ def bundle() -> ModuleType:
 def published() -> ModuleType:
     """Noise Flow as the published code computes it, in numpy and under its names."""
     return load("published")
+
+
+@pytest.fixture(scope="session")
+def torch_file() -> ModuleType:
+    """Writer of PyTorch's files."""
+    return load("torch_file")
+
+
+@pytest.fixture(scope="session")
+def published_torch() -> ModuleType:
+    """Noise2NoiseFlow as the published code computes it, in numpy and under its names."""
+    return load("published_torch")
