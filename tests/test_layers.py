@@ -49,7 +49,7 @@ RULES = {
     "jaxnoise.nets": Rule(packages={"flax"}),
     "jaxnoise.bijectors": Rule(packages={"distrax"}),
     "jaxnoise.models": Rule(own=BELOW_MODELS, packages={"flax"}),
-    "jaxnoise.interop": Rule(own={*BELOW_MODELS, "jaxnoise.models"}, packages={"torch"}),
+    "jaxnoise.interop": Rule(own={*BELOW_MODELS, "jaxnoise.models"}),
     "jaxnoise.cli": Rule(
         own={*BELOW_MODELS, "jaxnoise.models", "jaxnoise.interop", "jaxnoise"}, packages={"tqdm"}
     ),
