@@ -53,21 +53,25 @@ def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
         finished it.
 
     Raises:
-        RuntimeError: a run failed; names its log.
+        RuntimeError: a run failed, and its log is named; or the folder is of other options.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
     for number, run in enumerate(runs):
         workdir, log = folder / run.name, folder / f"{run.name}.log"
-        finished = folder / f"{run.name}.seconds"
-        if not finished.exists():
+        marker, command = folder / f"{run.name}.json", run.command(workdir)
+        done = json.loads(marker.read_text()) if marker.exists() else None
+        if done and done["command"] != command[1:]:
+            raise RuntimeError(f"{marker} is of other options: choose another --folder for these.")
+        if done is None:
             print(f"[{number + 1}/{len(runs)}] {run.name}", file=sys.stderr, flush=True)
             start = time.monotonic()
             with log.open("a") as output:
-                done = subprocess.run(run.command(workdir), cwd=ROOT, stdout=output, stderr=output)
-            if done.returncode:
-                raise RuntimeError(f"{run.name} ended with {done.returncode}: see {log}.")
-            finished.write_text(f"{time.monotonic() - start:.1f}\n")
+                ended = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output)
+            if ended.returncode:
+                raise RuntimeError(f"{run.name} ended with {ended.returncode}: see {log}.")
+            done = {"command": command[1:], "seconds": round(time.monotonic() - start, 1)}
+            marker.write_text(json.dumps(done) + "\n")
         evaluation = json.loads((workdir / "evaluation.json").read_text())
-        found[run.name] = {**evaluation, "seconds": float(finished.read_text())}
+        found[run.name] = {**evaluation, "seconds": done["seconds"]}
     return found

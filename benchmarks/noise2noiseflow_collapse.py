@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     for row in rows:
         print(
             f"{row['objective']:>17s}{row['weight']:17g}{row['validation_nll']:17.4f}"
-            f"{row['truth_nll']:17.4f}{row['psnr']:17.2f}{row['moved']:17.5f}"
+            f"{row['truth_nll']:17.4f}{row['validation_psnr']:17.2f}{row['moved']:17.5f}"
             f"{row['warned_at']!s:>17s}"
         )
     results = {"preset": "cpu", "steps": options.steps, "arch": options.arch}
@@ -67,13 +67,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def row_of(run: Run, evaluation: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What the table says of one run, at its last step.
+    """What the table says of one run, at its last step but for the test of its best one.
 
     Args:
         run: the run.
         evaluation: its evaluation.json.
         folder: of all runs.
     """
+    from train.noisy_pairs import MARGIN_OF_TRUTH
+
     text = (folder / run.name / "metrics.jsonl").read_text()
     rows = [json.loads(line) for line in text.splitlines()]
     validations = [row for row in rows if "validation_nll" in row]
@@ -83,15 +85,14 @@ def row_of(run: Run, evaluation: dict[str, Any], folder: Path) -> dict[str, Any]
         "weight": run.options["weight"],
         "validation_nll": validations[-1]["validation_nll"],
         "validation_psnr": validations[-1]["validation_psnr"],
-        "truth_nll": validations[-1]["lowest_possible_nll"],
+        "truth_nll": validations[-1]["lowest_possible_nll"] + MARGIN_OF_TRUTH,
         "moved": validations[-1]["moved"],
         "warned_at": warned[0] if warned else None,
-        "psnr": validations[-1]["validation_psnr"],
-        "noise_model_above_truth": [
+        "best_noise_model_above_truth": next(
             model["above_truth"]
             for model in evaluation["models"]
             if model["name"] == run.options["arch"]
-        ][0],
+        ),
         "curve": [
             {key: row[key] for key in ("step", "validation_nll", "validation_psnr", "moved")}
             for row in validations

@@ -9,9 +9,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from datasets.pipeline import SIMULATED
 from train.likelihood import nll_per_dimension, sampled_noise, to_noise_batch
 from train.noisy_pairs import halved_difference
 from train.report import ModelResult, TestSet
+from train.start import first_patches
 
 Adapt = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 BASELINES = {"AWGN": "awgn", "NLF": "nlf", "autoregressive": "autoregressive"}
@@ -53,8 +55,7 @@ def fitted_baselines(data: Any, *, patches: int, seed: int) -> list[Candidate]:
     """
     import importlib
 
-    size = min(patches, data.sizes["train"])
-    first = data.batch("train", seed=seed, step=0, batch_size=size)
+    first = first_patches(data, patches=patches, seed=seed)
     # Without clean images the difference of two shots has the moments of the noise.
     batch = to_noise_batch(first) if "clean" in first else halved_difference(first)
     candidates = []
@@ -108,7 +109,8 @@ def test_set(data: Any, *, batch_size: int, limit: int, adapt: Adapt | None = No
         camera=joined["camera"],
         iso=joined["iso"],
         truth=joined["truth"] / clean[0].size if data.has_truth else None,
-        noise2=joined["noisy2"] - clean if "noisy2" in joined else None,
+        # In bursts one shot may belong to two pairs; only simulated draws are surely of their own.
+        noise2=joined["noisy2"] - clean if data.name in SIMULATED else None,
         shots=(joined["shot1"], joined["shot2"]) if "shot1" in joined else None,
         cameras=tuple(data.cameras),
     )

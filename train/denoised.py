@@ -11,10 +11,14 @@ from jax.sharding import Mesh
 from jaxnoise import models
 from jaxnoise.metrics import psnr, ssim
 from train.likelihood import over_patches
-from train.report_numbers import TestSet, camera_label, iso_label
+from train.report_numbers import TestSet, camera_label, iso_label, plain
 
 SSIM_PRESET = "noise2noiseflow"
+SMALLEST_FOR_SSIM = 7
+"""Side of its window in pixels; patches that are smaller have no SSIM."""
 DATA_RANGE = 1.0
+HIGHEST_PSNR = 100.0
+"""Of a patch, in dB: an error of 1e-5 of full scale."""
 
 
 @dataclass(eq=False)
@@ -89,8 +93,9 @@ def evaluate(test: TestSet, results: list[DenoiserResult]) -> dict[str, Any]:
         clean images there is no SSIM, and the PSNR is that of the mean squared error, whose
         estimate needs many patches. "denoised_groups" has the PSNR per camera and ISO.
 
-    Source: Noise2NoiseFlow, Section 4.2; PSNR with full scale 1 over all channels of a patch, SSIM
-        with a Gaussian window of standard deviation 0.8, both averaged over patches.
+    Source: Noise2NoiseFlow, Section 4.2; PSNR with full scale 1 over all channels of a patch, at
+        most `HIGHEST_PSNR`, SSIM with a Gaussian window of standard deviation 0.8, both averaged
+        over patches.
     """
     chosen = [(camera_label(test, int(c)), test.camera == c) for c in np.unique(test.camera)]
     chosen += [(iso_label(float(iso)), test.iso == iso) for iso in np.unique(test.iso)]
@@ -103,7 +108,7 @@ def evaluate(test: TestSet, results: list[DenoiserResult]) -> dict[str, Any]:
         {"label": label, "psnr": [psnr_of(here) for _, psnr_of in measured]}
         for label, here in chosen
     ]
-    return {"denoisers": rows, "denoised_groups": groups}
+    return plain({"denoisers": rows, "denoised_groups": groups})
 
 
 Measured = tuple[dict[str, float | None], Callable[[np.ndarray], float | None]]
@@ -111,15 +116,18 @@ Measured = tuple[dict[str, float | None], Callable[[np.ndarray], float | None]]
 
 
 def _against_clean(test: TestSet, result: DenoiserResult) -> Measured:
-    of_psnr = np.asarray(psnr(result.estimate, test.clean, data_range=DATA_RANGE))
-    options: Any = {"data_range": DATA_RANGE, "preset": SSIM_PRESET}
-    of_ssim = np.asarray(ssim(result.estimate, test.clean, **options))
+    # An estimate that is exact, as in saturated patches, would make every mean infinite.
+    of_psnr = np.minimum(psnr(result.estimate, test.clean, data_range=DATA_RANGE), HIGHEST_PSNR)
+    of_ssim = None
+    if min(test.clean.shape[1:3]) >= SMALLEST_FOR_SSIM:
+        options: Any = {"data_range": DATA_RANGE, "preset": SSIM_PRESET}
+        of_ssim = np.asarray(ssim(result.estimate, test.clean, **options))
     error = np.mean((result.estimate - test.clean) ** 2, dtype=np.float64)
     row = {
         "psnr": _mean(of_psnr),
         "psnr_standard_error": _error(of_psnr),
-        "ssim": _mean(of_ssim),
-        "ssim_standard_error": _error(of_ssim),
+        "ssim": None if of_ssim is None else _mean(of_ssim),
+        "ssim_standard_error": None if of_ssim is None else _error(of_ssim),
         "error_ratio": float(error / np.mean(test.noise**2, dtype=np.float64)),
     }
     return row, lambda here: _mean(of_psnr[here])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from train import run, session, start
 from train.options import option
 from train.signals import StopSignals
-from train.training_options import DenoiserOptions, denoiser_config
+from train.training_options import SIMPLE_NOISE, DenoiserOptions, denoiser_config
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from train.loop import Fitted, Task
 
 SYSTEM = "denoiser"
-SIMPLE = ("awgn", "nlf")
-"""Noise of `jaxnoise.noise` that is fitted to the training patches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,10 @@ def title(config: Config) -> str:
     if config.loss != "synthetic":
         return {"supervised": "supervised", "noise2noise": "Noise2Noise"}[config.loss]
     noise = config.noise or ""
-    return f"on {noise.upper() if noise in SIMPLE else Path(noise).name}"
+    if noise in SIMPLE_NOISE:
+        return f"on {noise.upper()}"
+    folder = Path(noise)
+    return f"on {folder.parent.name if folder.name == 'model' else folder.name}"
 
 
 def train(config: Config, data: Any, *, workdir: Path, mesh: "Mesh", stop: StopSignals) -> "Fitted":
@@ -149,7 +150,8 @@ def evaluate(config: Config, data: Any, fitted: "Fitted", *, workdir: Path, mesh
         title=f"Denoiser on {data.name}",
         test=test,
         denoised=[denoised.noisy_result(test), result],
-        history={title(config): read_metrics(workdir / "metrics.jsonl")},
+        history={},
+        denoising_history={title(config): read_metrics(workdir / "metrics.jsonl")},
         notes=[*data.notes, f"{title(config)}: {chosen}."],
         show_images=config.images,
     )
@@ -182,13 +184,16 @@ def program(config: Config, stop: StopSignals) -> None:
     if config.loss == "noise2noise":
         noisy_pairs.check_pairs(data, first)
     else:
-        start.require_clean(data, ("train", "validation", "test"))
+        advice = "--loss noise2noise learns from noisy pairs"
+        start.require_clean(data, ("train", "validation", "test"), instead=advice)
         start.check_noise(first, name=data.name)
+    made_by = ""
     if config.noise is not None:
         from train import made_noise
 
         made_noise.sampler(config.noise, data, patches=1, seed=0)  # a wrong folder ends here
-    session.open_folder(workdir, config, data, mesh)
+        made_by = made_noise.digest(config.noise)
+    session.open_folder(workdir, config, data, mesh, also=made_by)
     fitted = train(config, data, workdir=workdir, mesh=mesh, stop=stop)
     table = evaluate(config, data, fitted, workdir=workdir, mesh=mesh)
     if jax.process_index() == 0:

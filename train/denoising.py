@@ -27,17 +27,21 @@ Sampler = Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
 """From (key, clean, camera, iso) to noise."""
 
 
-def adam(config: DenoiserOptions, *, steps: int) -> optax.GradientTransformation:
+def adam(
+    config: DenoiserOptions, *, steps: int, learning_rate: float | None = None
+) -> optax.GradientTransformation:
     """Adam for a denoiser, with a linear warm-up and a cosine decay to zero.
 
     Args:
         config: the run's options.
         steps: length of the schedule.
+        learning_rate: the highest one; None for that of the options.
 
     Returns:
         The optimiser.
     """
-    rate = schedule_of(config.denoiser_learning_rate, steps=steps, warm_up=config.warm_up)
+    highest = config.denoiser_learning_rate if learning_rate is None else learning_rate
+    rate = schedule_of(highest, steps=steps, warm_up=config.warm_up)
     return optax.adam(rate, eps=ADAM_EPSILON)
 
 
@@ -54,6 +58,7 @@ def task(
     mesh: Mesh,
     steps: int,
     title: str,
+    learning_rate: float | None = None,
     sampler: Sampler | None = None,
     clip_noisy: bool = False,
 ) -> Task:
@@ -66,6 +71,7 @@ def task(
         mesh: from `train.devices.start_jax`.
         steps: length of the training.
         title: for the progress line.
+        learning_rate: the highest one; None for that of the options.
         sampler: of the noise, for "synthetic".
         clip_noisy: whether noisy images that are made are clipped to [0, 1], as a sensor does.
 
@@ -74,7 +80,7 @@ def task(
         PSNR; against the other shot for "noise2noise", else against the clean image.
     """
     model, settings = models.get("denoiser"), denoiser_config(config, channels=data.channels)
-    optimiser = adam(config, steps=steps)
+    optimiser = adam(config, steps=steps, learning_rate=learning_rate)
 
     def batch(step: int) -> Any:
         made = data.batch("train", seed=config.seed, step=step, batch_size=config.batch_size)
@@ -113,7 +119,7 @@ def task(
         gradient, (updated, mse) = jax.grad(objective, has_aux=True)(parameters)
         updates, optimiser_state = optimiser.update(gradient, state["optimiser"], parameters)
         variables = {**updated, "params": optax.apply_updates(parameters, updates)}
-        metrics = {"mse": mse, "psnr": -10 * jnp.log10(mse)}
+        metrics = {"mse": mse, "error_db": 10 * jnp.log10(mse)}
         metrics["gradient_norm"] = optax.tree.norm(gradient)
         return {"variables": variables, "optimiser": optimiser_state}, metrics
 
@@ -139,5 +145,5 @@ def task(
         step=step,
         evaluate=evaluate,
         keep=lambda state: state["variables"],
-        shown="psnr",
+        shown="error_db",
     )

@@ -8,7 +8,6 @@ from matplotlib.lines import Line2D
 
 from train.denoised import DenoiserResult
 from train.figures import (
-    INK,
     PALETTE,
     Picture,
     colours,
@@ -76,7 +75,8 @@ def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Pictu
         members = np.flatnonzero(index == i)
         detail = test.clean[members].std(axis=(1, 2, 3))
         patches.append((pairs[i], int(members[np.argsort(detail)[len(members) // 2]])))
-    titles = ["clean", *(shown(result.name, 16) for result in results)]
+    first = "clean" if test.shots is None else "mean estimate"
+    titles = [first, *(shown(result.name, 16) for result in results)]
     figure, axes = new_figure(
         1.3 * len(patches) * max(6 / len(titles), 1), len(patches), len(titles)
     )
@@ -95,8 +95,8 @@ def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Pictu
         axis.set_title(title, fontsize=8.5)
     return Picture(
         "denoised",
-        "Clean, noisy and denoised",
-        "Each row has the brightness of its clean patch. Look for grain that is left, and for "
+        "Noisy and denoised",
+        "Each row has the brightness of its first patch. Look for grain that is left, and for "
         "detail that went with it.",
         figure,
         dpi=150,
@@ -104,8 +104,16 @@ def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Pictu
 
 
 @styled
-def psnr_by_condition(evaluation: dict[str, Any]) -> Picture | None:
-    """PSNR of every denoiser per camera and ISO."""
+def psnr_by_condition(evaluation: dict[str, Any], *, pooled: bool) -> Picture | None:
+    """PSNR of every denoiser per camera and ISO.
+
+    Args:
+        evaluation: of `train.denoised.evaluate`.
+        pooled: whether it is that of the mean error, not the mean over patches.
+
+    Returns:
+        The figure, or None where there are fewer than three of them.
+    """
     groups = evaluation["denoised_groups"]
     if len(groups) < 3:
         return None
@@ -124,10 +132,11 @@ def psnr_by_condition(evaluation: dict[str, Any]) -> Picture | None:
         Line2D([], [], color=colour[name], marker="o", linestyle="none", label=shown(name))
         for name in names
     ]
-    legend_below(figure, handles or [Line2D([], [], color=INK)])
+    legend_below(figure, handles)
     return Picture(
         "denoised-conditions",
         "PSNR by camera and ISO",
-        "Mean over the patches of each; look for a condition that a denoiser does not improve.",
+        ("Of the mean error of each" if pooled else "Mean over the patches of each")
+        + "; look for a condition that a denoiser does not improve.",
         figure,
     )

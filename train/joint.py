@@ -9,12 +9,24 @@ import optax
 from jax.sharding import Mesh
 
 from jaxnoise import models
+from jaxnoise.models.noise2noiseflow.config import PARTS
 from train import denoising, likelihood, noisy_pairs
 from train.likelihood import PAIR_COLUMNS, columns, over_patches
 from train.loop import Task
 
-PARTS = ("noise_model", "denoiser")
 NAME = "noise2noiseflow"
+LOWEST = {
+    True: "the lowest that the noise of these shots allows",
+    False: "the lowest estimated for the noise of these shots",
+}
+"""What a likelihood is compared with, by whether the data set knows the true one."""
+_KEPT = (
+    "the estimate of a shot keeps noise of that shot, which the noise model is then spared; use "
+    "--objective cross or a larger --weight"
+)
+_SHARED = "look whether both shots share noise, as a fixed pattern or JPEG artefacts would be"
+CAUSES = {"self": _KEPT, "r2r": _KEPT, "cross": _SHARED, "difference": _SHARED}
+"""What may be behind a likelihood that is too good, by objective."""
 
 
 def optimiser_of(config: Any) -> optax.GradientTransformation:
@@ -152,16 +164,16 @@ def task(
             values["validation_psnr"] = denoising.to_psnr(error)
         if nll < possible:
             values["warning"] = (
-                f"the NLL of {nll:.4f} is below {possible:.4f}, the lowest that the noise of these "
-                "shots allows: the denoiser keeps noise that the noise model is then spared; use "
-                "--objective cross, or a larger --weight."
+                f"the NLL of {nll:.4f} is below {possible:.4f}, {LOWEST[data.has_truth]}: "
+                f"{CAUSES[config.objective]}."
             )
         noise_model = models.get(settings.noise_model_name)
         if hasattr(noise_model, "describe"):
             values["parameters"] = noise_model.describe(
                 state["variables"]["noise_model"], settings.noise_model
             )
-        return nll, values
+        # A likelihood that no noise model can have is no merit, and next to it the denoiser counts.
+        return max(nll, possible) + config.weight * mse, values
 
     return Task(
         title=config.arch,

@@ -281,8 +281,8 @@ class _Run:
         if which := self._divergence():
             raise Diverged(
                 f"{which} gave a loss or gradient that is not finite, as was seen at step "
-                f"{self.done}: the last good model is saved; train with a smaller --learning-rate "
-                "in a new --workdir, or look for broken images in the data."
+                f"{self.done}: the last good model is saved; train with smaller learning "
+                "rates in a new --workdir, or look for broken images in the data."
             )
 
     def _evaluate(self) -> None:

@@ -1,18 +1,23 @@
 """Noise that is made for clean images while a denoiser trains."""
 
+import hashlib
 import importlib
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxnoise import models
+from jaxnoise.conditions import NOT_STATED
 from jaxnoise.errors import UsageError
 from jaxnoise.io import load_model
+from jaxnoise.io.model_folder import CONFIG_FILE
 from train.denoising import Sampler
 from train.likelihood import to_noise_batch
+from train.start import first_patches
+from train.training_options import SIMPLE_NOISE
 
-SIMPLE = ("awgn", "nlf")
 STEP = 1.0 / 255.0
 """By which dequantised 8-bit images may leave [0, 1]."""
 
@@ -33,11 +38,10 @@ def sampler(noise: str | None, data: Any, *, patches: int, seed: int) -> Sampler
         UsageError: the model makes no noise, or not for these images, cameras or ISO numbers.
         DataError: the folder is missing or damaged.
     """
-    if noise in SIMPLE:
+    if noise in SIMPLE_NOISE:
         model: Any = importlib.import_module(f"jaxnoise.noise.{noise}")
         config = model.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
-        size = min(patches, data.sizes["train"])
-        batch = to_noise_batch(data.batch("train", seed=seed, step=0, batch_size=size))
+        batch = to_noise_batch(first_patches(data, patches=patches, seed=seed))
         variables = model.fit(config, batch.noise, batch.clean, batch.camera, batch.iso)
         cameras = np.arange(len(data.cameras))
     else:
@@ -62,16 +66,31 @@ def _cameras(noise: str, config: Any, data: Any) -> np.ndarray:
             f"--noise {noise} makes noise for {config.channels} channels, and {data.name} has "
             f"{data.channels}: give a model that was trained on such images."
         )
-    for kind, own, needed in (
-        ("camera", config.cameras, data.cameras),
-        ("ISO", config.isos, data.isos),
-    ):
-        if absent := [value for value in needed if value not in own]:
-            raise UsageError(
-                f"--noise {noise} does not know the {kind} {absent[0]} of {data.name}: give a "
-                "model that was trained on it."
-            )
+    absent = [f"camera {name}" for name in data.cameras if name not in config.cameras]
+    stated = [iso for iso in config.isos if iso != NOT_STATED]
+    for iso in data.isos:
+        # Between two known ISO numbers models interpolate.
+        within = iso != NOT_STATED and stated and min(stated) <= iso <= max(stated)
+        if iso not in config.isos and not within:
+            absent.append(f"ISO {iso}")
+    if absent:
+        raise UsageError(
+            f"--noise {noise} does not know the {absent[0]} of {data.name}: give a model that was "
+            "trained on it."
+        )
     return np.array([config.cameras.index(name) for name in data.cameras])
+
+
+def digest(noise: str) -> str:
+    """What tells one source of noise from another: the checksum of a model folder, or a name.
+
+    Args:
+        noise: as for `sampler`.
+    """
+    if noise in SIMPLE_NOISE:
+        return noise
+    # It covers the configuration and the checksums of all tensors.
+    return hashlib.sha256((Path(noise) / CONFIG_FILE).read_bytes()).hexdigest()
 
 
 def is_clipped(data: Any, *, seed: int) -> bool:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxnoise.errors import UsageError
 from train import run, session, start
 from train.options import option
 from train.signals import StopSignals
@@ -34,12 +35,15 @@ class Config(NoiseModelOptions, DenoiserOptions):
     objective: str = option(
         "cross",
         "what the noise model explains: each shot by the estimate from the other (cross), by its "
-        "own (self), single recorrupted shots (r2r), or half the difference of both (difference)",
+        "own (self), single recorrupted shots (r2r), or the difference of both (difference)",
         choices=("cross", "self", "r2r", "difference"),
     )
     weight: float = option(2.0**18, "lambda, of the Noise2Noise loss", minimum=0)
     pretraining_steps: int = option(
         0, "steps of the denoiser alone, by the Noise2Noise loss, before the joint ones", minimum=0
+    )
+    pretraining_learning_rate: float | None = option(
+        None, "highest one of these steps (default: --denoiser-learning-rate)", above=0
     )
     start: str = option(
         "moments",
@@ -66,6 +70,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "steps": 100_000,
         "pretraining_steps": 100_000,
+        "pretraining_learning_rate": 1e-3,
         "batch_size": 138,
         "arch": "S-Ax4-G-Ax4-CAM",
         "parameterisation": "reference",
@@ -141,8 +146,8 @@ def task(config: Config, data: Any, *, mesh: "Mesh", denoiser: Any = None) -> "T
         denoiser: variables of a denoiser that was trained before; None for a fresh one.
 
     Returns:
-        The task: its score is the objective's likelihood of the validation pairs in nats per
-        dimension, in evaluation mode; no clean image is looked at.
+        The task: its score is the loss of the validation pairs in evaluation mode, with no
+        likelihood better than is possible; no clean image is looked at.
     """
     from train import joint
 
@@ -183,6 +188,7 @@ def train(
             mesh=mesh,
             steps=config.pretraining_steps,
             title="denoiser alone",
+            learning_rate=config.pretraining_learning_rate,
         )
         fitted[PRETRAINING] = session.train_and_export(
             alone,
@@ -256,13 +262,17 @@ def evaluate(
     ]
     if jax.process_index() != 0:
         return ""
+    history, alone = read_metrics(workdir / "metrics.jsonl"), {}
+    if PRETRAINING in fitted:
+        alone["Noise2Noise, before"] = read_metrics(workdir / PRETRAINING / "metrics.jsonl")
     written = report.write_report(
         workdir,
         title=f"Noise2NoiseFlow on {data.name}",
         test=test,
         results=results,
         denoised=[denoised.noisy_result(test), *estimates],
-        history={config.arch: read_metrics(workdir / "metrics.jsonl")},
+        history={config.arch: history},
+        denoising_history={"joint": history, **alone},
         notes=[*data.notes, *_notes(config, data, fitted)],
         show_images=config.images,
     )
@@ -276,6 +286,11 @@ def program(config: Config, stop: StopSignals) -> None:
         config: the run's options.
         stop: signals that may ask to stop.
     """
+    if not (config.train_denoiser or config.pretraining_steps):
+        raise UsageError(
+            "--no-train-denoiser leaves the denoiser as the pretraining made it: give "
+            "--pretraining-steps."
+        )
     workdir, mesh = session.start(config, system=SYSTEM)
 
     import jax
@@ -314,6 +329,12 @@ def _notes(config: Config, data: Any, fitted: dict[str, "Fitted"]) -> list[str]:
         sentences.append(
             f"{name}: best of {steps} steps at step {found.step} by validation{skipped}."
         )
+    sentences.append(
+        "The training curve is the likelihood of what the objective has the noise model explain, "
+        "which may hold the denoiser's error beside the noise."
+    )
+    if config.temperature != 1:
+        sentences.append(f"Samples were drawn at temperature {config.temperature}.")
     pairs = "Training and the choice of the best step looked at pairs of noisy shots only"
     if "test" in data.clean_splits:
         sentences.append(

@@ -7,13 +7,20 @@ import jax
 import numpy as np
 
 from jaxnoise.batch import NoiseBatch
+from jaxnoise.errors import DataError
 from jaxnoise.noise import autoregressive
 from train.likelihood import to_noise_batch
+from train.start import ROUNDING, first_patches
 
-MARGIN = 0.1
+MARGIN = 0.2
 """Nats per dimension by which noise that is not Gaussian may be likelier than its Gaussian fit."""
 MARGIN_OF_TRUTH = 0.01
 """Nats per dimension by which chance may favour a model over the true density."""
+
+
+def halved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The difference of two shots over sqrt 2."""
+    return np.float32(0.5**0.5) * (first - second)
 
 
 def halved_difference(batch: Mapping[str, Any]) -> NoiseBatch:
@@ -30,9 +37,13 @@ def halved_difference(batch: Mapping[str, Any]) -> NoiseBatch:
     """
     first, second = batch["noisy"], batch["noisy2"]
     clean = np.clip(0.5 * (first + second), 0.0, 1.0)
-    noisy = clean + np.float32(0.5**0.5) * (first - second)
     return to_noise_batch(
-        {"clean": clean, "noisy": noisy, "camera": batch["camera"], "iso": batch["iso"]}
+        {
+            "clean": clean,
+            "noisy": clean + halved(first, second),
+            "camera": batch["camera"],
+            "iso": batch["iso"],
+        }
     )
 
 
@@ -51,7 +62,7 @@ def on_estimates(denoise: Callable[[np.ndarray], Any]) -> Callable[[dict], dict]
         shots = batch["noisy"], batch["noisy2"]
         first, second = (np.asarray(denoise(shot)).clip(0, 1) for shot in shots)
         clean = 0.5 * (first + second)
-        noise = np.float32(0.5**0.5) * (shots[0] - shots[1])
+        noise = halved(*shots)
         kept = {name: value for name, value in batch.items() if name != "noisy2"}
         return kept | {
             "clean": clean, "noisy": clean + noise, "shot1": shots[0], "shot2": shots[1]
@@ -78,8 +89,7 @@ def likeliest(data: Any, *, patches: int, seed: int, limit: int, batch_size: int
     if data.has_truth:
         values = [batch["truth"][batch["mask"]] / batch["noisy"][0].size for batch in batches]
         return float(np.concatenate(values).mean(dtype=np.float64)) - MARGIN_OF_TRUTH
-    size = min(patches, data.sizes["train"])
-    train = halved_difference(data.batch("train", seed=seed, step=0, batch_size=size))
+    train = halved_difference(first_patches(data, patches=patches, seed=seed))
     config = autoregressive.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
     variables = autoregressive.fit(config, train.noise, train.clean, train.camera, train.iso)
     density = jax.jit(autoregressive.log_prob, static_argnums=1)
@@ -101,9 +111,6 @@ def check_pairs(data: Any, batch: Mapping[str, Any]) -> None:
     Raises:
         DataError: says what is missing.
     """
-    from jaxnoise.errors import DataError
-    from train.start import ROUNDING
-
     if "noisy2" not in batch:
         raise DataError(
             f"{data.name} has one shot of each scene and pairs of noisy shots are needed: give "

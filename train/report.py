@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train import denoised as denoising
+from train import denoised as estimates
 from train.denoised import DenoiserResult
 from train.figures import Picture, save_png
 from train.figures_conditions import histograms, variance_by_intensity
@@ -15,7 +15,7 @@ from train.figures_denoising import denoising_curves, pictures_of_estimates, psn
 from train.figures_history import learned_parameters, learning_curves
 from train.figures_spatial import correlations, pictures_of_noise, spatial_statistics
 from train.report_numbers import ModelResult, TestSet, evaluate
-from train.report_page import decibels, denoising_section, noise_sections, number, page
+from train.report_page import decibels, denoising_section, noise_sections, number, page, percent
 
 __all__ = [
     "DenoiserResult",
@@ -38,6 +38,7 @@ def write_report(
     results: Sequence[ModelResult] = (),
     denoised: Sequence[DenoiserResult] = (),
     history: History,
+    denoising_history: History | None = None,
     notes: list[str],
     show_images: bool = True,
 ) -> dict[str, Any]:
@@ -49,7 +50,8 @@ def write_report(
         test: the test patches.
         results: one entry per noise model, each for all test patches.
         denoised: one entry per denoiser, each for all test patches.
-        history: model name to the rows of its metrics.jsonl; may be empty.
+        history: noise model's name to the rows of its metrics.jsonl; may be empty.
+        denoising_history: the same of denoisers.
         notes: sentences for the end of the report, such as the unit and the dequantisation.
         show_images: False leaves out pictures of patches, for images whose licence keeps them in.
 
@@ -67,7 +69,7 @@ def write_report(
     verdicts, sections = [], []
     pictures: list[Picture | None] = []
     if denoised:
-        evaluation |= denoising.evaluate(test, denoised)
+        evaluation |= estimates.evaluate(test, denoised)
         verdicts.append(_denoising_verdict(evaluation))
         sections.append(denoising_section(evaluation))
     if results:
@@ -80,12 +82,12 @@ def write_report(
         verdicts.insert(0, _verdict(evaluation, best))
         sections.insert(0, noise_sections(evaluation, None if best is None else best["name"]))
         pictures.append(learning_curves(history, evaluation))
-    pictures.append(denoising_curves(history))
+    pictures.append(denoising_curves(denoising_history or {}))
     if not show_images:
         notes = [*notes, "Pictures of patches are left out, as asked; all figures are statistics."]
     if denoised:
         pictures += [pictures_of_estimates(test, denoised)] if show_images else []
-        pictures.append(psnr_by_condition(evaluation))
+        pictures.append(psnr_by_condition(evaluation, pooled=test.shots is not None))
     if results:
         pictures += [pictures_of_noise(test, results)] if show_images else []
         pictures.append(histograms(test, results))
@@ -153,7 +155,7 @@ def _denoising_verdict(evaluation: dict[str, Any]) -> str:
         return ""
     return (
         f"{best['name']} is the best denoiser: {decibels(best['psnr'])} dB, and "
-        f"{100 * best['error_ratio']:.1f} % of the noise's energy is left as error."
+        f"{percent(best['error_ratio'])} of the noise's energy is left as error."
     )
 
 
@@ -187,7 +189,7 @@ def format_denoising_table(evaluation: dict[str, Any]) -> str:
     for row in evaluation["denoisers"]:
         name = row["name"] if len(row["name"]) <= 20 else row["name"][:19] + "…"
         parameters = "–" if row["parameters"] is None else f"{row['parameters']:,}"
-        left = f"{100 * row['error_ratio']:.1f} %"
+        left = percent(row["error_ratio"])
         rows.append([name, parameters, decibels(row["psnr"]), number(row["ssim"]), left])
     return _aligned(rows)
 

@@ -140,7 +140,7 @@ def evaluate(test: TestSet, results: list[ModelResult]) -> dict[str, Any]:
         "floor": floor,
         "groups": _groups(test, edges, real, drawn, second, [r.name for r in results]),
     }
-    return _plain(evaluation)
+    return plain(evaluation)
 
 
 def _counts(noise: np.ndarray, intensity: np.ndarray, bins: int) -> np.ndarray:
@@ -235,11 +235,12 @@ def _pool(counts: np.ndarray, selection) -> np.ndarray:
     return chosen.reshape(-1, chosen.shape[-1]).sum(axis=0)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Nested dictionaries and lists as JSON can hold them: numbers that are not finite are None."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value

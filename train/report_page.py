@@ -59,6 +59,11 @@ def decibels(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
+def percent(value: float | None) -> str:
+    """A part of the whole for a table."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
 def page(
     title: str,
     verdict: str,
@@ -142,16 +147,26 @@ def denoising_section(evaluation: dict[str, Any]) -> str:
             "–" if row["parameters"] is None else f"{row['parameters']:,}",
             f"{decibels(row['psnr'])}{beside}",
             number(row["ssim"]),
-            f"{100 * row['error_ratio']:.1f} %",
+            percent(row["error_ratio"]),
         ]
         kind = "best" if row["psnr"] == max(known, default=None) else ""
         lines.append(f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
     lines.append("</tbody></table></div>")
-    lines.append(
-        '<p class="soft">Means over patches of estimates clipped to [0, 1], with the full scale as '
-        "range; SSIM with a Gaussian window of standard deviation 0.8. The error left is the "
-        "squared error of all patches over that of the noisy images.</p>"
-    )
+    if any(
+        row["ssim"] is not None or row["psnr_standard_error"] for row in evaluation["denoisers"]
+    ):
+        note = (
+            "Means over patches of estimates clipped to [0, 1], with the full scale as range; SSIM "
+            "with a Gaussian window of standard deviation 0.8. The error left is the squared error "
+            "of all patches over that of the noisy images."
+        )
+    else:
+        note = (
+            "Without clean images: the error against the other shot, less that shot's noise, of "
+            "all patches together; PSNR with the full scale as range, error left as a part of the "
+            "noise's energy."
+        )
+    lines.append(f'<p class="soft">{_text(note)}</p>')
     return "\n".join(lines)
 
 

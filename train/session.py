@@ -60,7 +60,9 @@ def open_data(config: TrainingOptions) -> Any:
     )
 
 
-def open_folder(workdir: Path, config: TrainingOptions, data: Any, mesh: "Mesh") -> None:
+def open_folder(
+    workdir: Path, config: TrainingOptions, data: Any, mesh: "Mesh", *, also: str = ""
+) -> None:
     """Locks the run's folder and describes the run in it, by the first process only.
 
     Args:
@@ -68,6 +70,7 @@ def open_folder(workdir: Path, config: TrainingOptions, data: Any, mesh: "Mesh")
         config: the run's options.
         data: from `open_data`.
         mesh: from `start`.
+        also: digest of other input than the data, which must be the same when the run goes on.
 
     Raises:
         UsageError: the folder is in use, holds another run, or cannot be written.
@@ -76,7 +79,8 @@ def open_folder(workdir: Path, config: TrainingOptions, data: Any, mesh: "Mesh")
 
     if jax.process_index() == 0:
         facts = {"dataset": data.name}
-        run.open_workdir(workdir, config, mesh=mesh, fingerprint=data.fingerprint, facts=facts)
+        fingerprint = f"{data.fingerprint}+{also}" if also else data.fingerprint
+        run.open_workdir(workdir, config, mesh=mesh, fingerprint=fingerprint, facts=facts)
 
 
 def train_and_export(
@@ -104,6 +108,11 @@ def train_and_export(
 
     Returns:
         What the training found.
+
+    Raises:
+        Diverged: too many steps were not finite.
+        NoCheckpoint: the run must be resumed and no checkpoint is usable.
+        Stopped: a signal came; the state is saved.
     """
     import jax
 

@@ -72,12 +72,18 @@ def check_noise(batch: Mapping[str, np.ndarray], *, name: str) -> None:
         )
 
 
-def require_clean(data: Any, splits: Sequence[str]) -> None:
+def require_clean(
+    data: Any,
+    splits: Sequence[str],
+    *,
+    instead: str = "train.noise2noiseflow learns from noisy pairs",
+) -> None:
     """Raises when a data set lacks the clean images that a model of the noise alone needs.
 
     Args:
         data: a data set of `datasets.pipeline`.
         splits: those that have to have them, where they have patches at all.
+        instead: what to do where training has none.
 
     Raises:
         DataError: names the first split without them.
@@ -86,7 +92,7 @@ def require_clean(data: Any, splits: Sequence[str]) -> None:
         if data.sizes[split] and split not in data.clean_splits:
             name = "training" if split == "train" else split
             advice = (
-                "train.noise2noiseflow learns from noisy pairs"
+                instead
                 if split == "train"
                 else "models are compared on them, so name them in the data"
             )

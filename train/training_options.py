@@ -5,6 +5,9 @@ from typing import Any
 
 from train.options import Options, option
 
+SIMPLE_NOISE = ("awgn", "nlf")
+"""Models of `jaxnoise.noise` that a denoiser may train on, fitted to the training patches."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions(Options):

@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     save_model(output, name, config, variables)
     count = models.get(name).parameter_count(variables)
     print(f"{name} {_summary(name, config)}, {count:,} parameters")
-    print(f"channels: {config.channels} (packed raw R, Gr, Gb, B, or mosaics with --bayer)")
+    raw = " (packed raw R, Gr, Gb, B, or mosaics with --bayer)" if config.channels == 4 else ""
+    print(f"channels: {config.channels}{raw}")
     commands = []
     if name != "denoiser":
         print(f"cameras: {', '.join(config.cameras)}\nISO: {', '.join(map(str, config.isos))}")

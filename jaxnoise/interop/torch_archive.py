@@ -141,9 +141,10 @@ class _Arrays:
         if 0 in shape:
             return np.zeros(shape, dtype.newbyteorder("="))
         steps = tuple(stride * dtype.itemsize for stride in strides)
-        if dtype.kind == "b" and content.strip(b"\0\1"):
+        stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype
+        array = np.ndarray(shape, stored, content, offset * dtype.itemsize, steps)
+        if dtype.kind == "b" and array.max() > 1:
             raise Damaged("a truth value is neither 0 nor 1")
-        array = np.ndarray(shape, dtype, content, offset * dtype.itemsize, steps)
         return np.array(array, dtype.newbyteorder("="), order="C")
 
 
@@ -159,4 +160,6 @@ def _geometry(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
         if last >= tensor.storage.length:
             raise Damaged("a tensor reaches beyond its numbers")
+    # Of an axis with one place the stride says nothing, and may be any number.
+    strides = tuple(step if size > 1 else 0 for size, step in zip(shape, strides, strict=True))
     return shape, strides, offset

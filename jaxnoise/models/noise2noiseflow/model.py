@@ -80,8 +80,8 @@ def joint_loss(
         The terms `total`, `nll` (nats per dimension) and `mse`, and the variables.
 
     Raises:
-        UsageError: for an unknown objective, or a camera or ISO that the noise model does not know,
-            outside jit.
+        UsageError: for an unknown objective, "r2r" without a key, or a camera or ISO that the noise
+            model does not know, outside jit.
 
     Source: Noise2NoiseFlow, Eqs. 4 to 7, in the normalisation of its code.
     """

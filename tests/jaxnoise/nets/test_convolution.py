@@ -142,17 +142,14 @@ def test_any_layer_of_flax_has_the_gradients_of_its_own_convolution(float64, opt
     )
 
 
-def test_on_cpus_the_kernels_gradient_is_no_convolution():
-    # The gradient to the images stays one.
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 1), ("cuda", 2), ("tpu", 2)])
+def test_only_on_cpus_the_kernels_gradient_is_no_convolution(platform, convolutions):
     images, kernel, change = products_of((2, 9, 7, 5, 6))
-
-    def convolutions(function):
-        lowered = jax.jit(lambda *all: jax.vjp(function, *all[:2])[1](all[2])).lower(
-            images, kernel, change
-        )
-        return lowered.as_text().count("stablehlo.convolution")
-
-    assert (convolutions(library), convolutions(same)) == (2, 1)
+    gradients = jax.jit(lambda *both: jax.vjp(same, *both)[1](change))
+    lowered = gradients.trace(images, kernel).lower(lowering_platforms=(platform,)).as_text()
+    # The gradient to the images is always one.
+    assert lowered.count("stablehlo.convolution") == convolutions
+    assert lowered.count("stablehlo.dot_general") == 2 - convolutions
 
 
 def test_the_product_takes_little_memory():
