@@ -131,7 +131,7 @@ def task(
 
         def of_pair(pair: Mapping, own: jax.Array) -> jax.Array:
             terms, _ = loss(variables, jax.tree.map(lambda x: x[None], pair), own, train=False)
-            return jax.numpy.stack([terms.nll, terms.mse])
+            return jax.numpy.stack(terms)
 
         return jax.vmap(of_pair)(patches, jax.random.split(key, len(patches["iso"])))
 
@@ -156,8 +156,10 @@ def task(
                 "validation", batch_size=config.batch_size, limit=config.validation_patches
             )
 
-        nll, mse = measure(state["variables"], batches()).mean(0, dtype=np.float64).tolist()
-        values = {"validation_nll": nll, "validation_mse": mse, "lowest_possible_nll": possible}
+        terms = measure(state["variables"], batches()).mean(0, dtype=np.float64).tolist()
+        total, nll, mse = terms
+        values = {"validation_total": total, "validation_nll": nll, "validation_mse": mse}
+        values["lowest_possible_nll"] = possible
         moved, error = compare(state["variables"], batches()).mean(0, dtype=np.float64).tolist()
         values["moved"] = moved
         if with_clean:
@@ -172,8 +174,8 @@ def task(
             values["parameters"] = noise_model.describe(
                 state["variables"]["noise_model"], settings.noise_model
             )
-        # A likelihood that no noise model can have is no merit, and next to it the denoiser counts.
-        return max(nll, possible) + config.weight * mse, values
+        # A likelihood that no noise model can have is no merit.
+        return total + max(possible - nll, 0.0), values
 
     return Task(
         title=config.arch,

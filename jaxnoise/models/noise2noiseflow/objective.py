@@ -17,7 +17,8 @@ OBJECTIVES = {
     "cross": "noise of each shot given the estimate from the other one (Eq. 4)",
     "self": "noise of each shot given its own estimate (Eq. 6), which may collapse",
     "r2r": "single shots, recorrupted (Eq. 7)",
-    "difference": "difference of the two shots over sqrt 2, given the mean of the estimates",
+    "difference": "difference of the two shots over sqrt 2, given the mean of the estimates; the "
+    "denoiser by the likelihood of Eq. 4",
 }
 WEIGHT = 2.0**18
 """Of the denoising loss in the published runs, lambda."""
@@ -34,8 +35,8 @@ class Terms(NamedTuple):
     """The loss and its parts, each of shape ().
 
     Attributes:
-        total: nll + weight * mse.
-        nll: negative log-likelihood of the residuals, nats per dimension.
+        total: nll + weight * mse, and what the objective adds for the denoiser.
+        nll: negative log-likelihood of what the noise model explains, nats per dimension.
         mse: mean squared error of the denoising loss, squared units of full scale.
     """
 
@@ -99,8 +100,10 @@ def joint_terms(
         state: of both; a model that is not to be trained ignores gradients by `stop_gradient`.
         noisy1: shape (N, H, W, C), fraction of full scale.
         noisy2: a second, independent shot of the same scenes, same shape and unit.
-        objective: one of `OBJECTIVES`. "difference" is not in the paper: its noise does not hold
-            the denoiser's error, so that the noise model is not widened by it.
+        objective: one of `OBJECTIVES`. "difference" is not in the paper. The noise that it explains
+            does not hold the denoiser's error, so that the noise model is not widened by it; and
+            the total has the likelihood of "cross" beside it, whose gradient reaches the denoiser
+            alone.
         weight: lambda >= 0, of the denoising loss.
         key: a `jax.random.key`; only "r2r" needs it.
         recorruption_scale: alpha of "r2r".
@@ -133,14 +136,26 @@ def joint_terms(
     second, denoiser = denoise(denoiser, inputs[1])
     mse = 0.5 * (jnp.mean((first - targets[0]) ** 2) + jnp.mean((second - targets[1]) ** 2))
     clean1, clean2 = (jnp.clip(estimate, 0.0, 1.0) for estimate in (first, second))
+    across = [(noisy1 - clean2, clean2), (noisy2 - clean1, clean1)]
+    added = jnp.zeros((), noisy1.dtype)
     if objective == "difference":
-        residuals = [((noisy1 - noisy2) * 0.5**0.5, 0.5 * (clean1 + clean2))]
+        clean = jax.lax.stop_gradient(0.5 * (clean1 + clean2))
+        explained = [((noisy1 - noisy2) * 0.5**0.5, clean)]
+        added, _ = _mean_nll(noise_nll, jax.lax.stop_gradient(state.noise_model), across)
     elif objective == "cross":
-        residuals = [(noisy1 - clean2, clean2), (noisy2 - clean1, clean1)]
+        explained = across
     else:
-        residuals = [(noisy1 - clean1, clean1), (noisy2 - clean2, clean2)]
-    nll, noise_model = jnp.zeros((), noisy1.dtype), state.noise_model
-    for noise, clean in residuals:
-        nats, noise_model = noise_nll(noise_model, noise, clean)
-        nll = nll + jnp.mean(nats) / (noisy1[0].size * len(residuals))
-    return Terms(nll + weight * mse, nll, mse), State(noise_model, denoiser)
+        explained = [(noisy1 - clean1, clean1), (noisy2 - clean2, clean2)]
+    nll, noise_model = _mean_nll(noise_nll, state.noise_model, explained)
+    return Terms(nll + added + weight * mse, nll, mse), State(noise_model, denoiser)
+
+
+def _mean_nll(
+    noise_nll: NoiseNll, state: Any, pairs: list[tuple[Array, Array]]
+) -> tuple[Float[Array, ""], Any]:
+    """Mean over pairs of noise and clean image, nats per dimension, and the state behind them."""
+    total = jnp.zeros((), pairs[0][0].dtype)
+    for noise, clean in pairs:
+        nats, state = noise_nll(state, noise, clean)
+        total = total + jnp.mean(nats) / (noise[0].size * len(pairs))
+    return total, state

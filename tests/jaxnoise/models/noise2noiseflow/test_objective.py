@@ -61,8 +61,9 @@ def by_hand(objective, weight, shots, log_variance, mix):
     }[objective]
     density = lambda n: 0.5 * (n**2 / np.exp(log_variance) + log_variance + np.log(2 * np.pi))  # noqa: E731
     nll = np.mean([density(noise).mean() for noise in residuals])
+    added = np.mean([density(n).mean() for n in residuals["cross"]])
     mse = 0.5 * (((d1 - second) ** 2).mean() + ((d2 - first) ** 2).mean())
-    return nll + weight * mse, nll, mse
+    return nll + (objective == "difference") * added + weight * mse, nll, mse
 
 
 @pytest.mark.fast
@@ -118,6 +119,20 @@ def test_single_shots_are_all_that_r2r_and_self_let_the_noise_model_see(shots):
             first_residual(shots[1], objective), first_residual(shots[0], objective)
         )
     assert np.abs(first_residual(shots[1], "cross") - first_residual(shots[0], "cross")).max() > 0
+
+
+@pytest.mark.fast
+def test_the_difference_keeps_the_two_models_apart(shots):
+    def total(log_variance, mix, objective, weight=0.0):
+        state = State(log_variance, mix)
+        return joint_terms(gaussian, blur, state, *shots, objective=objective, weight=weight)[0]
+
+    point = jnp.float32(-3.0), jnp.float32(0.7)
+    gradient = jax.grad(lambda *state: total(*state, "difference").total, (0, 1))(*point)
+    # The noise model's is that of the difference alone, the denoiser's that of the cross-sample.
+    of_noise = jax.grad(lambda *state: total(*state, "difference").nll)(*point)
+    of_denoiser = jax.grad(lambda *state: total(*state, "cross").total, 1)(*point)
+    np.testing.assert_allclose(gradient, (of_noise, of_denoiser), rtol=1e-6)
 
 
 @pytest.mark.fast
