@@ -58,10 +58,10 @@ def by_hand(objective, weight, shots, log_variance, mix):
         "cross": [first - c2, second - c1],
         "self": [first - c1, second - c2],
         "difference": [(first - second) / np.sqrt(2)],
-    }[objective]
+    }
     density = lambda n: 0.5 * (n**2 / np.exp(log_variance) + log_variance + np.log(2 * np.pi))  # noqa: E731
-    nll = np.mean([density(noise).mean() for noise in residuals])
-    added = np.mean([density(n).mean() for n in residuals["cross"]])
+    mean_density = lambda kind: np.mean([density(noise).mean() for noise in residuals[kind]])  # noqa: E731
+    nll, added = mean_density(objective), mean_density("cross")
     mse = 0.5 * (((d1 - second) ** 2).mean() + ((d2 - first) ** 2).mean())
     return nll + (objective == "difference") * added + weight * mse, nll, mse
 
