@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
                 "objective": objective,
                 "weight": weight,
                 "arch": options.arch,
+                "moments_learning_rate": 5e-3,
                 "steps": options.steps,
                 "evaluate_every": max(1, options.steps // 10),
                 "accelerator": options.accelerator,

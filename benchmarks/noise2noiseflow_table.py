@@ -38,13 +38,15 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
         "test_patches": 1500,
     }
     size = {"steps": options.steps}
+    # The variance of residuals falls as the denoiser learns, and the noise model has to follow.
+    paper = {"objective": "cross", "weight": 2.0**18, "moments_learning_rate": 5e-3}
     flow = {"steps": 300, "batch_size": 64, "compare": "none"}
 
     def run(name: str, system: str, **own: object) -> Run:
         return Run(f"{name}-{seed}", system, {**common, **own})
 
     def joint(name: str, arch: str, **own: object) -> Run:
-        return run(name, "noise2noiseflow", **size | {"arch": arch} | own)
+        return run(name, "noise2noiseflow", **size | paper | {"arch": arch} | own)
 
     for name, arch in (("NF", PAPER), ("NLF", NLF), ("default", DEFAULT)):
         yield run(f"supervised-{name}", "noiseflow", arch=arch, **flow)
@@ -57,9 +59,12 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
     yield joint("N2NF-NLF", NLF)
     yield joint("N2NF-unet", PAPER, **UNET)
     yield joint("N2NF-unet-NLF", NLF, **UNET)
-    yield joint("N2NF-low-weight", PAPER, weight=options.low_weight)
-    yield joint("default", DEFAULT, weight=options.low_weight)
-    yield joint("default-difference", DEFAULT, weight=options.low_weight, objective="difference")
+    low = {"weight": options.low_weight}
+    apart = low | {"objective": "difference", "moments_learning_rate": 1e-3}
+    yield joint("N2NF-low-weight", PAPER, **low)
+    yield joint("N2NF-difference", PAPER, **apart)
+    yield joint("default-cross", DEFAULT, **low)
+    yield joint("default", DEFAULT, **apart)
 
 
 SUPERVISED = {PAPER: "supervised-NF", NLF: "supervised-NLF", DEFAULT: "supervised-default"}

@@ -16,7 +16,7 @@ SMALL = (
     *("--steps", "6", "--batch-size", "8", "--evaluate-every", "3", "--save-every", "4"),
     *("--start-patches", "64", "--validation-patches", "20", "--test-patches", "21"),
     *("--patch-size", "16", "--arch", "N-W", "--features", "4", "--depth", "3"),
-    *("--accelerator", "cpu"),
+    *("--accelerator", "cpu", "--objective", "cross", "--weight", "262144"),
 )
 
 
