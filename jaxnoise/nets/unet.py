@@ -2,9 +2,10 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
-from jaxnoise.nets.convolution import convolve
+from jaxnoise.nets.convolution import convolve, convolve_to_double
 
 LEVELS = 5
 FACTOR = 2**LEVELS
@@ -52,11 +53,11 @@ class UNet(nn.Module):
             del level
             skipped.append(_pool(nn.relu(module(skipped[-1]))))
         hidden = nn.relu(_convolution(down, "bottom")(skipped.pop()))
-        hidden = _upsample(down, "bottom_up")(hidden)
+        hidden = _Upsample(down, name="bottom_up")(hidden)
         hidden = jnp.concatenate([hidden, skipped.pop()], -1)
         for place in range(2):
             hidden = nn.relu(_convolution(up, f"up_1_{place}")(hidden))
-        hidden = _upsample(up, "up_1_up")(hidden)
+        hidden = _Upsample(up, name="up_1_up")(hidden)
         for _, module in self._levels(lambda name: _Up(up, name=name), "up", 2):
             hidden = module(jnp.concatenate([hidden, skipped.pop()], -1))
         hidden = jnp.concatenate([hidden, skipped.pop()], -1)
@@ -81,7 +82,7 @@ class _Up(nn.Module):
     def __call__(self, hidden: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 d"]:
         for place in range(2):
             hidden = nn.relu(_convolution(self.features, f"conv_{place}")(hidden))
-        return _upsample(self.features, "up")(hidden)
+        return _Upsample(self.features, name="up")(hidden)
 
 
 def _convolution(features: int, name: str) -> nn.Conv:
@@ -94,17 +95,21 @@ def _convolution(features: int, name: str) -> nn.Conv:
     )
 
 
-def _upsample(features: int, name: str) -> nn.ConvTranspose:
-    """Twice the resolution: a kernel of 3 on pixels spread two apart, the first in its middle."""
-    return nn.ConvTranspose(
-        features,
-        (3, 3),
-        strides=(2, 2),
-        padding=((1, 2), (1, 2)),
-        kernel_init=nn.initializers.he_normal(),
-        name=name,
-    )
+class _Upsample(nn.Module):
+    """Twice the resolution, by a convolution of the pixels spread two apart."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, hidden: Float[Array, "n h w c"]) -> Float[Array, "n 2*h 2*w d"]:
+        shape = (3, 3, hidden.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros_init(), shape[3:], jnp.float32)
+        hidden, kernel, bias = promote_dtype(hidden, kernel, bias)
+        return convolve_to_double(hidden, kernel) + bias
 
 
-def _pool(hidden: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
-    return nn.max_pool(hidden, (2, 2), strides=(2, 2))
+def _pool(hidden: Float[Array, "n h w c"]) -> Float[Array, "n h//2 w//2 c"]:
+    """The largest of each 2x2 pixels. On CPUs its gradient is faster so than `nn.max_pool`'s."""
+    number, height, width, channels = hidden.shape
+    return hidden.reshape(number, height // 2, 2, width // 2, 2, channels).max((2, 4))

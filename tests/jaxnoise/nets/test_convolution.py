@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import flax.linen as nn
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxnoise.nets import convolution
-from jaxnoise.nets.convolution import convolve
+from jaxnoise.nets.convolution import convolve, convolve_to_double
 
 pytestmark = pytest.mark.fast
 
@@ -73,6 +74,29 @@ def test_value_and_gradients_are_sums_over_taps(float64, shape):
     np.testing.assert_allclose(ours, value, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(ours_of_images, of_padded[:, 1:-1, 1:-1], atol=1e-12)
     np.testing.assert_allclose(ours_of_kernel, of_kernel, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_to_double_is_the_convolution_of_the_pixels_spread_apart(float64, shape):
+    images, kernel, _ = products_of(shape)
+    number, height, width, before, behind = shape
+
+    def spread(images):
+        blocks = jnp.zeros((number, height, 2, width, 2, before))
+        blocks = blocks.at[:, :, 0, :, 0].set(images)
+        return blocks.reshape(number, 2 * height, 2 * width, before)
+
+    def transposed(images, kernel):
+        padding = [(1, 2), (1, 2)]
+        return jax.lax.conv_transpose(images, kernel, (2, 2), padding, dimension_numbers=LAYOUT)
+
+    change = normal(3, number, 2 * height, 2 * width, behind)
+    value, back = jax.vjp(convolve_to_double, images, kernel)
+    for other in (transposed, lambda images, kernel: library(spread(images), kernel)):
+        expected, expected_back = jax.vjp(other, images, kernel)
+        np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-12)
+        for ours, theirs in zip(back(change), expected_back(change), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("shape", [(2, 9, 7, 5, 6), (2, 9, 7, 2, 7), (2, 9, 7, 7, 2)])
@@ -154,7 +178,9 @@ def test_only_on_cpus_the_kernels_gradient_is_no_convolution(platform, convoluti
 
 def test_the_product_takes_little_memory():
     images, _, change = products_of((8, 64, 64, 16, 16))
-    compiled = jax.jit(convolution._kernel_gradient).lower(images, change).compile()
+    compiled = (
+        jax.jit(partial(convolution._kernel_gradient, factor=1)).lower(images, change).compile()
+    )
     memory = compiled.memory_analysis()
     # Both padded, and an eighth of the rows of each three times.
     assert memory.temp_size_in_bytes < 2 * images.nbytes * (1 + 3 / convolution.STEPS) * 1.2
@@ -163,7 +189,7 @@ def test_the_product_takes_little_memory():
 ON_DEVICES = """
 import sys, jax, numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxnoise.nets.convolution import convolve
+from jaxnoise.nets.convolution import convolve, convolve_to_double
 
 layout = ("NHWC", "HWIO", "NHWC")
 random = np.random.default_rng(0)
