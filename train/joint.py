@@ -12,7 +12,7 @@ from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS
 from train import denoising, likelihood, noisy_pairs
 from train.likelihood import PAIR_COLUMNS, columns, over_patches
-from train.loop import Task
+from train.loop import Fitted, Task
 
 NAME = "noise2noiseflow"
 LOWEST = {
@@ -185,3 +185,38 @@ def task(
         evaluate=evaluate,
         keep=lambda state: state["variables"],
     )
+
+
+def notes(config: Any, data: Any, fitted: Mapping[str, Fitted]) -> list[str]:
+    """Sentences for the report.
+
+    Args:
+        config: options of `train.noise2noiseflow`.
+        data: its data set.
+        fitted: what its trainings found, the joint one last.
+    """
+    sentences, last = [], list(fitted.values())[-1]
+    for name, found in fitted.items():
+        steps = config.steps if found is last else config.pretraining_steps
+        skipped = f"; {found.skipped} non-finite steps were skipped" if found.skipped else ""
+        sentences.append(
+            f"{name}: best of {steps} steps at step {found.step} by validation{skipped}."
+        )
+    sentences.append(
+        "The training curve is the likelihood of what the objective has the noise model explain, "
+        "which may hold the denoiser's error beside the noise."
+    )
+    if config.temperature != 1:
+        sentences.append(f"Samples were drawn at temperature {config.temperature}.")
+    pairs = "Training and the choice of the best step looked at pairs of noisy shots only"
+    if "test" in data.clean_splits:
+        sentences.append(
+            f"{pairs}; clean images serve these tables and, if training has them, the baselines."
+        )
+    else:
+        sentences.append(
+            f"{pairs}, and there are no clean test images: noise is the difference of two shots "
+            "over the root of 2, on the mean of their estimates, and a denoiser's error is that "
+            "against the other shot, less that shot's noise."
+        )
+    return sentences

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "noise2noiseflow"
 PRETRAINING = "pretraining"
-"""Folder of the denoiser's training before the joint one."""
+"""Name and folder of the denoiser's training before the joint one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +232,7 @@ def evaluate(
     import jax
 
     from jaxnoise import models
-    from train import comparison, denoised, noisy_pairs, report
+    from train import comparison, denoised, joint, noisy_pairs, report
     from train.writer import read_metrics
 
     settings = model_config(config, data)
@@ -276,7 +276,7 @@ def evaluate(
         denoised=[denoised.noisy_result(test), *estimates],
         history={config.arch: history},
         denoising_history={"joint": history, **alone},
-        notes=[*data.notes, *_notes(config, data, fitted)],
+        notes=[*data.notes, *joint.notes(config, data, fitted)],
         show_images=config.images,
     )
     return report.format_tables(written)
@@ -322,34 +322,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: by default those of the process.
     """
     return run.main(Config, program, system=SYSTEM, presets=PRESETS, arguments=arguments)
-
-
-def _notes(config: Config, data: Any, fitted: dict[str, "Fitted"]) -> list[str]:
-    sentences = []
-    for name, found in fitted.items():
-        steps = config.pretraining_steps if name == PRETRAINING else config.steps
-        skipped = f"; {found.skipped} non-finite steps were skipped" if found.skipped else ""
-        sentences.append(
-            f"{name}: best of {steps} steps at step {found.step} by validation{skipped}."
-        )
-    sentences.append(
-        "The training curve is the likelihood of what the objective has the noise model explain, "
-        "which may hold the denoiser's error beside the noise."
-    )
-    if config.temperature != 1:
-        sentences.append(f"Samples were drawn at temperature {config.temperature}.")
-    pairs = "Training and the choice of the best step looked at pairs of noisy shots only"
-    if "test" in data.clean_splits:
-        sentences.append(
-            f"{pairs}; clean images serve these tables and, if training has them, the baselines."
-        )
-    else:
-        sentences.append(
-            f"{pairs}, and there are no clean test images: noise is the difference of two shots "
-            "over the root of 2, on the mean of their estimates, and a denoiser's error is that "
-            "against the other shot, less that shot's noise."
-        )
-    return sentences
 
 
 if __name__ == "__main__":
