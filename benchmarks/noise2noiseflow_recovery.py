@@ -113,7 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="of the denoiser")
     parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_recovery"))
     options = parser.parse_args(arguments)
 
@@ -157,7 +158,7 @@ def recover(images: str, setting: str, objective: str, seed: int, options: Any) 
         batch_size=16,
         features=24,
         depth=7,
-        denoiser_learning_rate=4e-3,
+        denoiser_learning_rate=options.learning_rate,
         seed=seed,
         evaluate_every=20,
         moments_learning_rate=0.1,
