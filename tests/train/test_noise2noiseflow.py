@@ -91,32 +91,45 @@ def test_going_on_from_an_earlier_checkpoint_is_the_straight_run(
     assert run_content(resumed) == run_content(finished)
 
 
-def test_recorrupted_single_shots_train_too(records, tmp_path):
-    workdir = tmp_path / "run"
-    assert run_small(records, workdir, "--objective", "r2r", "--steps", "2") == 0
-    assert (workdir / "model" / "model.safetensors").is_file()
+@pytest.fixture(scope="module")
+def data(records, finished):
+    from datasets.pipeline import open_dataset
+
+    return open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
 
 
-def test_a_frozen_denoiser_stays_that_of_the_pretraining(records, tmp_path):
-    from jaxnoise.io import load_model
+def small_config(**options):
+    sizes = {"steps": 2, "batch_size": 8, "evaluate_every": 2, "start_patches": 64}
+    sizes |= {"validation_patches": 20, "arch": "N-W", "features": 4, "depth": 3}
+    return noise2noiseflow.Config(**sizes | options)
 
-    workdir = tmp_path / "run"
-    frozen = ("--pretraining-steps", "2", "--no-train-denoiser", "--objective", "self")
-    assert run_small(records, workdir, *frozen) == 0
-    alone, joint = load_model(workdir / "pretraining/model"), load_model(workdir / "model")
-    for name, own in alone.variables["params"].items():
+
+def test_a_frozen_denoiser_stays_that_of_the_pretraining(data, mesh, tmp_path):
+    from train.signals import StopSignals
+
+    config = small_config(pretraining_steps=2, train_denoiser=False, objective="self")
+    options = {"workdir": tmp_path, "mesh": mesh, "stop": StopSignals()}
+    fitted = noise2noiseflow.train(config, data, **options)
+    alone, joint = (fitted[name].best for name in ("pretraining", "joint"))
+    for name, own in alone["params"].items():
         for key, value in own.items():
-            np.testing.assert_array_equal(joint.variables["denoiser"]["params"][name][key], value)
+            np.testing.assert_array_equal(joint["denoiser"]["params"][name][key], value)
 
 
-def test_a_likelihood_below_what_is_possible_is_told(records, tmp_path, capsys):
+def test_a_likelihood_below_what_is_possible_is_told(data, mesh):
     # A fresh DnCNN is all but the identity, so its own shot leaves no noise to explain.
-    workdir = tmp_path / "run"
-    collapsing = ("--objective", "self", "--weight", "0", "--steps", "2")
-    assert run_small(records, workdir, *collapsing) == 0
-    assert "the lowest that the noise of these shots allows" in capsys.readouterr().err
-    rows = read_metrics(workdir / "metrics.jsonl")
-    assert all("warning" in row for row in rows if "validation_nll" in row)
+    task = noise2noiseflow.task(small_config(objective="self", weight=0.0), data, mesh=mesh)
+    score, values = task.evaluate(task.state)
+    assert "the lowest that the noise of these shots allows" in values["warning"]
+    assert score == pytest.approx(values["lowest_possible_nll"])
+
+
+def test_recorrupted_single_shots_take_a_step(data, mesh):
+    import jax
+
+    task = noise2noiseflow.task(small_config(objective="r2r"), data, mesh=mesh)
+    _, metrics = jax.jit(task.step)(task.state, task.batch(0), jax.random.key(0))
+    assert np.isfinite(metrics["total"])
 
 
 def test_cross_samples_are_not_warned_of(finished):
