@@ -124,7 +124,7 @@ def test_progress_off_a_terminal_is_a_line_at_the_end(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "step 3/3" in lines[0]
-    assert "nll -1.5000" in lines[0]
+    assert "nll -1.5," in lines[0]
 
 
 def test_hidden_progress_is_silent(capsys):
