@@ -1,9 +1,8 @@
 """The convolutions of the denoisers: same resolution, as `flax.linen.Conv` takes it, and twice.
 
-XLA computes the gradient to a kernel poorly on CPUs: for the 138 patches of 32x32 pixels and 64
-channels of a training step it takes 15 times as long as the convolution itself, for a convolution
-to twice the resolution 45 times. Here it is a matrix product, the sum over the pixels of what lies
-around a pixel times the change of the output, which takes 1.4 times and once as long.
+On CPUs XLA takes many times as long for the gradient to a kernel as for the convolution itself. Here
+it is a matrix product, the sum over the pixels of what lies around a pixel times the change of the
+output, which takes about as long as the convolution.
 """
 
 from functools import partial
