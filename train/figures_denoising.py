@@ -7,21 +7,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from train.denoised import DenoiserResult
-from train.figures import (
-    PALETTE,
-    Picture,
-    colours,
-    evenly,
-    legend_below,
-    new_figure,
-    shown,
-    styled,
-)
-from train.figures_conditions import condition_label, conditions
-from train.figures_spatial import photograph
+from train.figures import PALETTE, Picture, colours, legend_below, new_figure, shown, styled
+from train.figures_spatial import grid_of_pictures, photograph
 from train.report_numbers import TestSet
-
-_ROWS = 4
 
 
 @styled
@@ -69,36 +57,20 @@ def denoising_curves(history: dict[str, list[dict[str, Any]]]) -> Picture | None
 @styled
 def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Picture:
     """Clean patch and every denoiser's estimate side by side, for a few conditions."""
-    pairs, index = conditions(test)
-    patches = []
-    for i in evenly(len(pairs), _ROWS):
-        members = np.flatnonzero(index == i)
-        detail = test.clean[members].std(axis=(1, 2, 3))
-        patches.append((pairs[i], int(members[np.argsort(detail)[len(members) // 2]])))
-    first = "clean" if test.shots is None else "mean estimate"
-    titles = [first, *(shown(result.name, 16) for result in results)]
-    figure, axes = new_figure(
-        1.3 * len(patches) * max(6 / len(titles), 1), len(patches), len(titles)
-    )
-    for row, (condition, patch) in zip(axes, patches, strict=True):
+
+    def images_of(patch: int) -> list[np.ndarray]:
         clean = test.clean[patch]
-        for axis, image in zip(
-            row, [clean, *(result.estimate[patch] for result in results)], strict=True
-        ):
-            axis.imshow(np.clip(photograph(image, like=clean), 0, 1), interpolation="none")
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-            axis.spines[:].set_visible(False)
-        camera, _, iso = condition_label(test, condition).rpartition(", ")
-        row[0].set_ylabel(f"{camera}\n{iso}", fontsize=8)
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=8.5)
+        estimates = (result.estimate[patch] for result in results)
+        return [photograph(image, like=clean) for image in (clean, *estimates)]
+
+    first = "clean" if test.shots is None else "mean estimate"
+    titles = [first, *(result.name for result in results)]
     return Picture(
         "denoised",
         "Noisy and denoised",
         "Each row has the brightness of its first patch. Look for grain that is left, and for "
         "detail that went with it.",
-        figure,
+        grid_of_pictures(test, titles, images_of, side=1.3 * max(6 / len(titles), 1)),
         dpi=150,
     )
 

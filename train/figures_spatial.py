@@ -1,6 +1,9 @@
 """Figures of the noise in the plane: pictures of it, autocorrelation and spectrum."""
 
+from collections.abc import Callable
+
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from train.figures import (
@@ -26,24 +29,51 @@ _INTENSITY_BINS = 12
 @styled
 def pictures_of_noise(test: TestSet, results: list[ModelResult]) -> Picture:
     """Clean patch, real noise and each model's noise side by side, for a few conditions."""
+
+    def images_of(patch: int) -> list[np.ndarray]:
+        scale = max(6 * float(test.noise[patch].std()), 1e-6)
+        noises = (test.noise, *(result.noise for result in results))
+        return [
+            photograph(test.clean[patch]),
+            *(_colour(noise[patch]) / scale + 0.5 for noise in noises),
+        ]
+
+    titles = ["clean", "real", *(result.name for result in results)]
+    return Picture(
+        "noise",
+        "Real and synthetic noise",
+        "Each row has one colour scale, three standard deviations of the real noise either way. "
+        "Look for grain of the same size and strength; draws differ pixel by pixel.",
+        grid_of_pictures(test, titles, images_of, side=1.1 * max(8 / len(titles), 1)),
+        dpi=150,
+    )
+
+
+@styled
+def grid_of_pictures(
+    test: TestSet,
+    titles: list[str],
+    images_of: Callable[[int], list[np.ndarray]],
+    *,
+    side: float,
+) -> Figure:
+    """A row of pictures for each of a few conditions, of a patch with middling detail.
+
+    Args:
+        test: the test patches.
+        titles: of the columns.
+        images_of: from a patch's number to its pictures, one for each title, in [0, 1].
+        side: height of a row in inches.
+    """
     pairs, index = conditions(test)
     patches = []
     for i in evenly(len(pairs), _ROWS):
         members = np.flatnonzero(index == i)
         detail = test.clean[members].std(axis=(1, 2, 3))
         patches.append((pairs[i], int(members[np.argsort(detail)[len(members) // 2]])))
-    titles = ["clean", "real", *(shown(result.name, 16) for result in results)]
-    figure, axes = new_figure(
-        1.1 * len(patches) * max(8 / len(titles), 1), len(patches), len(titles)
-    )
+    figure, axes = new_figure(side * len(patches), len(patches), len(titles))
     for row, (condition, patch) in zip(axes, patches, strict=True):
-        scale = max(6 * float(test.noise[patch].std()), 1e-6)
-        images = [photograph(test.clean[patch])]
-        images += [
-            _colour(noise[patch]) / scale + 0.5
-            for noise in (test.noise, *(result.noise for result in results))
-        ]
-        for axis, image in zip(row, images, strict=True):
+        for axis, image in zip(row, images_of(patch), strict=True):
             axis.imshow(np.clip(np.nan_to_num(image), 0, 1), interpolation="none")
             axis.set(xticks=[], yticks=[])
             axis.grid(False)
@@ -51,15 +81,8 @@ def pictures_of_noise(test: TestSet, results: list[ModelResult]) -> Picture:
         camera, _, iso = condition_label(test, condition).rpartition(", ")
         row[0].set_ylabel(f"{camera}\n{iso}", fontsize=8)
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=8.5)
-    return Picture(
-        "noise",
-        "Real and synthetic noise",
-        "Each row has one colour scale, three standard deviations of the real noise either way. "
-        "Look for grain of the same size and strength; draws differ pixel by pixel.",
-        figure,
-        dpi=150,
-    )
+        axis.set_title(shown(title, 16), fontsize=8.5)
+    return figure
 
 
 def _colour(image: np.ndarray) -> np.ndarray:

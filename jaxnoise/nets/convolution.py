@@ -1,8 +1,8 @@
 """The convolutions of the denoisers: same resolution, as `flax.linen.Conv` takes it, and twice.
 
-On CPUs XLA takes many times as long for the gradient to a kernel as for the convolution itself. Here
-it is a matrix product, the sum over the pixels of what lies around a pixel times the change of the
-output, which takes about as long as the convolution.
+On CPUs XLA takes many times as long for the gradient to a kernel as for the convolution itself.
+Here it is a matrix product, the sum over the pixels of what lies around a pixel times the change of
+the output, which takes about as long as the convolution.
 """
 
 from functools import partial
