@@ -1,4 +1,4 @@
-"""What every test shares: compilation cache, shape checks, float64, folder of real images."""
+"""What every test shares: compilation, shape checks, float64, folder of real images."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +12,8 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax")
 )
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+# XLA's own passes all run; only machine code is made with less effort, in half the time.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 from jaxtyping import install_import_hook  # noqa: E402

@@ -7,8 +7,6 @@ import jax.numpy as jnp
 import pytest
 from jaxtyping import TypeCheckError
 
-pytestmark = pytest.mark.fast
-
 CALL = """
 import jax.numpy as jnp
 from jaxnoise.bijectors import Conv1x1
@@ -16,6 +14,7 @@ Conv1x1(jnp.eye(2), jnp.zeros(1), jnp.zeros(1), jnp.ones((2, 1)), jnp.zeros(2))
 """
 
 
+@pytest.mark.fast
 def test_a_wrong_shape_is_caught_in_tests():
     from jaxnoise.bijectors import Conv1x1
 

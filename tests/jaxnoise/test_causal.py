@@ -7,9 +7,8 @@ import pytest
 
 from jaxnoise.causal import fit_taps, gram, half_plane, neighbours, predict, radius_of, solve
 
-pytestmark = pytest.mark.fast
 
-
+@pytest.mark.fast
 @pytest.mark.parametrize("radius", [1, 2, 3, 5])
 def test_half_plane_holds_what_raster_order_has_passed(radius):
     offsets = half_plane(radius)
@@ -19,11 +18,13 @@ def test_half_plane_holds_what_raster_order_has_passed(radius):
     assert radius_of(len(offsets)) == radius
 
 
+@pytest.mark.fast
 def test_other_numbers_of_taps_are_refused():
     with pytest.raises(ValueError, match="2 R"):
         radius_of(5)
 
 
+@pytest.mark.fast
 def test_neighbours_are_zero_outside():
     image = jnp.arange(1.0, 7.0).reshape(2, 3, 1)
     seen = neighbours(image, 1)
@@ -32,6 +33,7 @@ def test_neighbours_are_zero_outside():
     np.testing.assert_array_equal(seen[0, 0], [0, 0, 0, 0])
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("shape", [(1, 5, 7, 2), (2, 7, 4, 3), (1, 1, 6, 2), (1, 6, 1, 2)])
 @pytest.mark.parametrize("radius", [1, 3])
 def test_wavefront_is_raster_order(shape, radius, float64):
@@ -65,6 +67,7 @@ def test_least_squares_finds_the_taps():
     assert pixels[0] == 40 * 32 * 32
 
 
+@pytest.mark.fast
 def test_keys_without_data_take_the_shared_taps():
     images = jax.random.normal(jax.random.key(0), (4, 8, 8, 2))
     sums, pixels = gram(images, jnp.zeros(4, jnp.int32), radius=1, keys=2)

@@ -1,7 +1,10 @@
-"""Loads the toy system, which is a program and a module at once, and compares run folders."""
+"""The toy system, a program and a module at once; run folders and device counts, compared."""
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +24,12 @@ def toy():
 @pytest.fixture(scope="session")
 def toy_program():
     return TOY
+
+
+@pytest.fixture(scope="session")
+def records(tmp_path_factory):
+    """Where data sets are prepared, once for all trainers."""
+    return tmp_path_factory.mktemp("records")
 
 
 @pytest.fixture(scope="session")
@@ -55,5 +64,33 @@ def assert_same_tree():
         for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
             assert np.asarray(left).tobytes() == np.asarray(right).tobytes()
             assert np.asarray(left).dtype == np.asarray(right).dtype
+
+    return check
+
+
+@pytest.fixture
+def assert_same_losses(tmp_path):
+    """Runs a script, given a run folder and more arguments, on several numbers of CPU devices."""
+    from train.writer import read_metrics
+
+    def check(script, *arguments, name, steps, devices=(1, 8)):
+        losses = {}
+        for count in devices:
+            workdir = tmp_path / f"{count}-devices"
+            flags = f"--xla_force_host_platform_device_count={count}"
+            done = subprocess.run(
+                [sys.executable, "-c", script, workdir, *arguments],
+                env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
+            assert int(done.stdout) == count
+            rows = read_metrics(workdir / "metrics.jsonl")
+            losses[count] = [row[name] for row in rows if name in row]
+        first, *others = losses.values()
+        assert len(first) == steps
+        for other in others:
+            np.testing.assert_allclose(other, first, rtol=1e-5)
 
     return check

@@ -16,11 +16,6 @@ SMALL = (
 )
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return tmp_path_factory.mktemp("records")
-
-
 def run_small(records, workdir, *more):
     places = ("--data-dir", str(records), "--workdir", str(workdir))
     return denoiser.main([*SMALL, *places, *more])

@@ -248,30 +248,15 @@ def checkpoint_template(toy):
 DEVICES_SCRIPT = """
 import importlib.util, sys
 from pathlib import Path
-spec = importlib.util.spec_from_file_location("toy_run", sys.argv[1])
+spec = importlib.util.spec_from_file_location("toy_run", sys.argv[2])
 toy = importlib.util.module_from_spec(spec); spec.loader.exec_module(toy)
-toy.train(Path(sys.argv[2]), steps=20, save_every=100)
+toy.train(Path(sys.argv[1]), steps=20, save_every=100)
 import jax; print(jax.device_count())
 """
 
 
-def test_one_two_and_eight_devices_give_the_same_losses(toy_program, tmp_path):
-    losses = {}
-    for devices in (1, 2, 8):
-        flags = f"--xla_force_host_platform_device_count={devices}"
-        done = subprocess.run(
-            [sys.executable, "-c", DEVICES_SCRIPT, toy_program, tmp_path / str(devices)],
-            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert int(done.stdout) == devices
-        rows = read_metrics(tmp_path / str(devices) / "metrics.jsonl")
-        losses[devices] = [row["nll"] for row in rows if "nll" in row]
-    assert len(losses[1]) == 20
-    np.testing.assert_allclose(losses[2], losses[1], rtol=1e-5)
-    np.testing.assert_allclose(losses[8], losses[1], rtol=1e-5)
+def test_one_two_and_eight_devices_give_the_same_losses(toy_program, assert_same_losses):
+    assert_same_losses(DEVICES_SCRIPT, toy_program, name="nll", steps=20, devices=(1, 2, 8))
 
 
 def start(toy_program, workdir, *more):

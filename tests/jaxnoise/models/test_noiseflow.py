@@ -9,7 +9,6 @@ import jaxnoise.models
 from jaxnoise.errors import UsageError
 from jaxnoise.models import noiseflow
 
-pytestmark = pytest.mark.fast
 CAMERAS, ISOS = ("alder", "birch"), (100, 400)
 LN_2PI = np.log(2 * np.pi)
 
@@ -42,6 +41,7 @@ def conditions(count=3, size=(6, 8), channels=4):
     return noise, clean, jnp.arange(count) % 2, jnp.asarray([100, 200, 400])[jnp.arange(count) % 3]
 
 
+@pytest.mark.fast
 def test_the_reference_form_stores_as_many_parameters_as_published():
     count = lambda arch: noiseflow.parameter_count(  # noqa: E731
         noiseflow.init(
@@ -56,6 +56,7 @@ def test_the_reference_form_stores_as_many_parameters_as_published():
     assert count("Ax4") == 4 * 301
 
 
+@pytest.mark.fast
 def test_the_paper_form_has_one_factor_per_camera_and_iso():
     variables = noiseflow.init(jax.random.key(0), noiseflow.Config(arch="S-G-CAM"))
     assert noiseflow.parameter_count(variables) == 2 + 5 + 5
@@ -76,6 +77,7 @@ def test_signal_and_gain_alone_are_a_noise_level_function():
     np.testing.assert_allclose(got, expected, rtol=2e-5)
 
 
+@pytest.mark.fast
 def test_a_fresh_flow_has_identity_couplings():
     options = config("Ax4")
     variables = noiseflow.init(jax.random.key(0), options)
@@ -109,6 +111,7 @@ def test_density_is_that_of_the_jacobian_and_sampling_inverts(arch, float64):
     np.testing.assert_allclose(again, noise, atol=1e-9)
 
 
+@pytest.mark.fast
 def test_temperature_scales_the_latent():
     options = config("S-G-CAM")
     variables = random_variables(options)
@@ -143,6 +146,7 @@ def test_training_mode_uses_and_moves_batch_statistics(normalisation):
     assert jax.tree.leaves(state)[0].shape == jax.tree.leaves(before)[0].shape
 
 
+@pytest.mark.fast
 def test_permuting_images_with_their_conditions_permutes_likelihoods():
     options = config()
     variables = random_variables(options)
@@ -152,6 +156,7 @@ def test_permuting_images_with_their_conditions_permutes_likelihoods():
     np.testing.assert_allclose(got, log_prob(variables, options, *batch)[order], rtol=1e-6)
 
 
+@pytest.mark.fast
 def test_unknown_conditions_raise_outside_jit():
     options = config()
     variables = noiseflow.init(jax.random.key(0), options)
@@ -178,6 +183,7 @@ def test_unknown_conditions_are_nan_under_jit_whatever_the_layers(arch):
         np.testing.assert_array_equal(np.isnan(values), [False, True, True])
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -197,6 +203,7 @@ def test_wrong_configurations_are_refused(options, message):
         noiseflow.Config(**options)
 
 
+@pytest.mark.fast
 def test_describe_names_what_has_a_meaning():
     options = config()
     values = noiseflow.describe(noiseflow.init(jax.random.key(0), options), options)
@@ -210,6 +217,7 @@ def test_describe_names_what_has_a_meaning():
     assert values["tap/above"] == 0.0
 
 
+@pytest.mark.fast
 def test_models_are_found_by_name():
     assert jaxnoise.models.get("noiseflow") is noiseflow
     with pytest.raises(UsageError, match="known are .*noiseflow"):

@@ -15,8 +15,6 @@ import pytest
 from jaxnoise.nets import convolution
 from jaxnoise.nets.convolution import convolve, convolve_to_double
 
-pytestmark = pytest.mark.fast
-
 ROOT = Path(__file__).parents[3]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 # N, H, W, C, D: rows below, at and above the number of parts and not divisible by it; fewer than
@@ -57,6 +55,7 @@ def products_of(shape):
     return images, kernel, normal(2, number, height, width, behind)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("shape", SHAPES)
 def test_value_and_gradients_are_sums_over_taps(float64, shape):
     images, kernel, change = map(np.asarray, products_of(shape))
@@ -99,6 +98,7 @@ def test_to_double_is_the_convolution_of_the_pixels_spread_apart(float64, shape)
             np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("shape", [(2, 9, 7, 5, 6), (2, 9, 7, 2, 7), (2, 9, 7, 7, 2)])
 def test_single_precision_under_jit(shape):
     images, kernel, change = products_of(shape)
@@ -112,6 +112,7 @@ def test_single_precision_under_jit(shape):
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.fast
 def test_half_precision_sums_in_single_precision():
     images, kernel, change = (x.astype(jnp.bfloat16) for x in products_of((4, 16, 16, 3, 3)))
     gradient = jax.vjp(same, images, kernel)[1](change)[1]
@@ -166,6 +167,7 @@ def test_any_layer_of_flax_has_the_gradients_of_its_own_convolution(float64, opt
     )
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 1), ("cuda", 2), ("tpu", 2)])
 def test_only_on_cpus_the_kernels_gradient_is_no_convolution(platform, convolutions):
     images, kernel, change = products_of((2, 9, 7, 5, 6))
@@ -176,6 +178,7 @@ def test_only_on_cpus_the_kernels_gradient_is_no_convolution(platform, convoluti
     assert lowered.count("stablehlo.dot_general") == 2 - convolutions
 
 
+@pytest.mark.fast
 def test_the_product_takes_little_memory():
     images, _, change = products_of((8, 64, 64, 16, 16))
     compiled = (

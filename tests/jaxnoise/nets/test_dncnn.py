@@ -8,8 +8,6 @@ import pytest
 from jaxnoise.nets.dncnn import BATCH_NORM_MOMENTUM, LARGEST_SCALE, DnCNN, small_scale
 from tests.jaxnoise.nets.reference import convolve, normalise, rectify
 
-pytestmark = pytest.mark.fast
-
 
 def moved(variables, seed=1):
     """The variables away from their first values; variances stay positive."""
@@ -21,6 +19,7 @@ def noisy_images(*shape):
     return np.random.default_rng(0).uniform(size=shape)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("train", [False, True])
 def test_against_numpy(float64, train):
     net = DnCNN(channels=2, features=3, depth=4)
@@ -52,6 +51,7 @@ def test_against_numpy(float64, train):
     )
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("settings", "parameters"), [((4, 64, 9), 263_616), ((1, 64, 17), 556_096)]
 )
@@ -71,6 +71,7 @@ def test_the_first_kernels_are_orthogonal():
         np.testing.assert_allclose(columns.T @ columns, np.eye(kernel.shape[3]), atol=1e-5)
 
 
+@pytest.mark.fast
 def test_the_first_scales_are_small_and_of_either_sign():
     scales = np.asarray(small_scale(jax.random.key(0), (64,)))
     assert LARGEST_SCALE == 0.025

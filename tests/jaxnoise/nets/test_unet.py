@@ -8,8 +8,6 @@ import pytest
 from jaxnoise.nets.unet import UNet
 from tests.jaxnoise.nets.reference import convolve, double, halve, rectify
 
-pytestmark = pytest.mark.fast
-
 
 def noisy_images(*shape):
     return np.random.default_rng(0).uniform(size=shape)
@@ -27,6 +25,7 @@ def drawn(net, noisy):
     return jax.tree.map(draw, shapes)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("share", [True, False])
 def test_against_numpy(float64, share):
     net = UNet(channels=2, features=3, share=share)
@@ -60,6 +59,7 @@ def test_against_numpy(float64, share):
     assert (np.asarray(estimate) < 0).any()
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("share", "parameters"), [(True, 701_908), (False, 1_345_444)])
 def test_parameters_of_the_published_sizes(share, parameters):
     image = jax.ShapeDtypeStruct((1, 32, 32, 4), jnp.float32)
@@ -91,6 +91,7 @@ def test_a_shared_module_has_the_gradients_of_all_its_levels(float64):
         )
 
 
+@pytest.mark.fast
 def test_an_image_moved_by_32_pixels_has_its_estimate_moved(float64):
     net = UNet(channels=1, features=3)
     noisy = jnp.asarray(noisy_images(1, 576, 32, 1))

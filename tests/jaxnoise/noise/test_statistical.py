@@ -9,7 +9,6 @@ import scipy.stats
 from jaxnoise.errors import UsageError
 from jaxnoise.noise import autoregressive, awgn, nlf, poisson, poisson_gaussian
 
-pytestmark = pytest.mark.fast
 CAMERAS, ISOS = ("alder", "birch"), (100, 400)
 SHOT, READ = np.asarray([[1e-3, 4e-3], [2e-3, 8e-3]]), np.asarray([[1e-5, 1e-4], [2e-5, 2e-4]])
 
@@ -29,6 +28,7 @@ def fitted(module, arguments, **options):
     return module.fit(config, *arguments), config
 
 
+@pytest.mark.fast
 def test_awgn_is_one_gaussian():
     arguments = data()
     variables, config = fitted(awgn, arguments)
@@ -38,6 +38,7 @@ def test_awgn_is_one_gaussian():
     np.testing.assert_allclose(awgn.log_prob(variables, config, *arguments), expected, rtol=1e-4)
 
 
+@pytest.mark.fast
 def test_nlf_finds_shot_and_read_of_each_camera_and_iso():
     arguments = data()
     variables, config = fitted(nlf, arguments)
@@ -91,6 +92,7 @@ def test_autoregressive_is_no_worse_than_nlf_on_white_noise():
     assert float(difference.mean()) / values < parameters / arguments[0].size
 
 
+@pytest.mark.fast
 def test_unknown_conditions_are_refused():
     arguments = data(8, 8)
     for module in (nlf, autoregressive, poisson, poisson_gaussian):
@@ -113,6 +115,7 @@ def test_samples_have_the_variance_of_the_data(module):
     assert abs(float(sample.mean())) < 5 * float(sample.std()) / np.sqrt(sample.size)
 
 
+@pytest.mark.fast
 def test_poisson_counts_photons():
     clean = jnp.full((1, 64, 64, 2), 0.02)
     config = poisson.Config(channels=2)
@@ -129,6 +132,7 @@ def test_poisson_counts_photons():
     )
 
 
+@pytest.mark.fast
 def test_poisson_variance_is_that_of_each_condition():
     # Dark images at high ISO and bright ones at low ISO: one mean intensity for all would be wrong.
     clean = jnp.concatenate([jnp.full((8, 16, 16, 2), 0.8), jnp.full((8, 16, 16, 2), 0.02)])
@@ -142,6 +146,7 @@ def test_poisson_variance_is_that_of_each_condition():
     np.testing.assert_allclose(photon, [[1e-3, 4e-3]], rtol=5 * np.sqrt(2 / 4096))
 
 
+@pytest.mark.fast
 def test_next_to_no_shot_noise_is_next_to_no_noise():
     clean = jnp.full((1, 64, 64, 2), 0.5)
     config = poisson.Config(channels=2)

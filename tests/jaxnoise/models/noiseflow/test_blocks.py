@@ -7,8 +7,6 @@ import pytest
 
 from jaxnoise.models.noiseflow import blocks
 
-pytestmark = pytest.mark.fast
-
 
 def normal(seed, *shape):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
@@ -31,6 +29,7 @@ def same_with_gradients(ours, theirs, *arguments):
         np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.fast
 def test_a_block_holds_its_four_pixels_beside_the_channel():
     images = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
     state = blocks.to_blocks(images)
@@ -51,6 +50,7 @@ def test_convolution(float64, size, channels):
     )
 
 
+@pytest.mark.fast
 def test_mixing_of_channels(float64):
     same_with_gradients(
         lambda x, a: blocks.from_blocks(blocks.mix(a, blocks.to_blocks(x))),
@@ -60,11 +60,13 @@ def test_mixing_of_channels(float64):
     )
 
 
+@pytest.mark.fast
 def test_settled_blocks_are_the_same():
     state = blocks.to_blocks(normal(0, 2, 4, 4, 3))
     np.testing.assert_array_equal(blocks.settle(state), state)
 
 
+@pytest.mark.fast
 def test_a_map_per_channel_lies_where_its_pixels_lie():
     values = normal(0, 3, 4, 6)
     added = blocks.to_blocks(jnp.zeros((2, 4, 6, 3))) + blocks.map_to_blocks(values)
