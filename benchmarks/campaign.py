@@ -3,12 +3,9 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,8 @@ def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
         folder: gets a folder for each run, and a log beside it.
 
     Returns:
-        By name, what evaluation.json of the run says, with "seconds", the time of the process that
-        finished it.
+        By name, what evaluation.json of the run says, with "commit", that of the code which started
+        it.
 
     Raises:
         RuntimeError: a run failed, and its log is named; or the folder is of other options.
@@ -65,13 +62,13 @@ def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
             raise RuntimeError(f"{marker} is of other options: choose another --folder for these.")
         if done is None:
             print(f"[{number + 1}/{len(runs)}] {run.name}", file=sys.stderr, flush=True)
-            start = time.monotonic()
             with log.open("a") as output:
-                ended = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output)
+                ended = subprocess.run(command, stdout=output, stderr=output)
             if ended.returncode:
                 raise RuntimeError(f"{run.name} ended with {ended.returncode}: see {log}.")
-            done = {"command": command[1:], "seconds": round(time.monotonic() - start, 1)}
-            marker.write_text(json.dumps(done) + "\n")
+            marker.write_text(json.dumps({"command": command[1:]}) + "\n")
         evaluation = json.loads((workdir / "evaluation.json").read_text())
-        found[run.name] = {**evaluation, "seconds": done["seconds"]}
+        manifest = json.loads((workdir / "manifest.json").read_text())
+        commit = str(manifest["git_commit"])[:12] + ("+changes" if manifest["git_dirty"] else "")
+        found[run.name] = {**evaluation, "commit": commit}
     return found

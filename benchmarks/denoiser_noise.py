@@ -68,9 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     rows: dict[str, list[dict[str, Any]]] = {}
+    commits = set()
     for seed in options.seeds:
         runs = list(runs_of(options, seed))
         for name, evaluation in run_all(runs, options.folder).items():
+            commits.add(evaluation["commit"])
             if "denoisers" in evaluation:
                 noisy, found = evaluation["denoisers"]
                 rows.setdefault(name.rsplit("-", 1)[0], []).append(found)
@@ -96,6 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{row['ssim']['mean']:9.4f}{row['error_ratio']['mean']:12.3f}"
         )
     settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seeds")}
+    settings["commits_of_runs"] = sorted(commits)
     results = {"source": options.source.name, **settings, "trained_on": table}
     print(write_record("denoiser_noise", results))
     return 0

@@ -62,7 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
             f"{row['truth_nll']:17.4f}{row['validation_psnr']:17.2f}{row['moved']:17.5f}"
             f"{row['warned_at']!s:>17s}"
         )
+    commits = sorted({evaluation["commit"] for evaluation in evaluations.values()})
     results = {"preset": "cpu", "steps": options.steps, "arch": options.arch}
+    results["commits_of_runs"] = commits
     print(write_record("noise2noiseflow_collapse", {**results, "runs": rows}))
     return 0
 

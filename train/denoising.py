@@ -22,6 +22,8 @@ LOSSES = {
     "synthetic": ("clean", "camera", "iso"),
 }
 """Ways to train a denoiser, with the columns of a batch that each needs."""
+OTHER_SHOT = "_other_shot"
+"""Ends the name of a PSNR against another noisy shot, which cannot reach that of a clean image."""
 
 Sampler = Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array]
 """From (key, clean, camera, iso) to noise."""
@@ -134,7 +136,8 @@ def task(
             "validation", batch_size=config.batch_size, limit=config.validation_patches
         )
         psnr = to_psnr(float(measure(state["variables"], batches).mean(dtype=np.float64)))
-        return -psnr, {"validation_psnr": psnr}
+        name = "validation_psnr" + (OTHER_SHOT if loss == "noise2noise" else "")
+        return -psnr, {name: psnr}
 
     return Task(
         title=title,

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from train.denoised import DenoiserResult
+from train.denoising import OTHER_SHOT
 from train.figures import PALETTE, Picture, colours, legend_below, new_figure, shown, styled
 from train.figures_spatial import grid_of_pictures, photograph
 from train.report_numbers import TestSet
@@ -17,21 +18,23 @@ def denoising_curves(history: dict[str, list[dict[str, Any]]]) -> Picture | None
     """PSNR over steps of each trained denoiser.
 
     Args:
-        history: model name to the rows of its metrics.jsonl, of which some hold "validation_psnr".
+        history: model name to the rows of its metrics.jsonl, of which some hold "validation_psnr",
+            or "validation_psnr_other_shot" where the other shot stands for the clean image.
 
     Returns:
-        The figure, or None when no row holds it.
+        The figure, or None when no row holds either.
     """
     lines = {}
     for name, rows in history.items():
-        points = [
-            (row["step"], row["validation_psnr"])
-            for row in rows
-            if isinstance(row.get("validation_psnr"), int | float)
-            and math.isfinite(row["validation_psnr"])
-        ]
-        if points:
-            lines[name] = np.array(points, np.float64)
+        for end, against in (("", ""), (OTHER_SHOT, ", against the other shot")):
+            key = f"validation_psnr{end}"
+            points = [
+                (row["step"], row[key])
+                for row in rows
+                if isinstance(row.get(key), int | float) and math.isfinite(row[key])
+            ]
+            if points:
+                lines[name + against] = np.array(points, np.float64)
     if not lines:
         return None
     figure, axes = new_figure(3.0)
@@ -48,8 +51,8 @@ def denoising_curves(history: dict[str, list[dict[str, Any]]]) -> Picture | None
     return Picture(
         "denoising-training",
         "Training of the denoiser",
-        "Validation over training steps; higher is better. Against another noisy shot, where there "
-        "is no clean image, even a perfect denoiser stays at the noise of that shot.",
+        "Validation over training steps; higher is better. Against another noisy shot even a "
+        "perfect denoiser stays at the noise of that shot.",
         figure,
     )
 

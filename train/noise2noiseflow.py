@@ -149,8 +149,8 @@ def task(config: Config, data: Any, *, mesh: "Mesh", denoiser: Any = None) -> "T
         denoiser: variables of a denoiser that was trained before; None for a fresh one.
 
     Returns:
-        The task: its score is the loss of the validation pairs in evaluation mode, with no
-        likelihood better than is possible; no clean image is looked at.
+        The task: its score is the loss of the validation pairs in evaluation mode; where the
+        denoiser is trained, a likelihood below the lowest possible one counts against it.
     """
     from train import joint
 

@@ -138,6 +138,11 @@ def read_pair(folder: Path, pair: Pair) -> dict[str, np.ndarray]:
             raise DataError(
                 f"{pair.noisy} is {_size(noisy)} and {name} is {_size(image)}: a pair has one size."
             )
+    if "noisy2" in images and np.array_equal(noisy, images["noisy2"]):
+        raise DataError(
+            f"{pair.noisy} and {pair.files['noisy2']} are the same image: give two shots of "
+            "the scene."
+        )
     return images
 
 

@@ -25,7 +25,7 @@ EDITION = "SIDD-Full Raw"
 PAIRS_PER_INSTANCE = {"train": 8, "validation": 2, "test": 2}
 """Of the 149 that 150 shots have. 2,898 patches of 32x32 from two shots take 95 MB, with a clean
 image 142 MB; those of all the paper's instances 44 GB where the test split alone has clean images
-and 63 GB where every split has. Records are compressed: 10-bit noise to less than half."""
+and 63 GB where every split has, before the records are compressed."""
 TEST_SHOTS = (10, 11)
 """First shots of the test pairs where they are there: SIDD-Medium's images of the instance."""
 

@@ -1,8 +1,7 @@
 """The convolutions of the denoisers: same resolution, as `flax.linen.Conv` takes it, and twice.
 
-On CPUs XLA takes many times as long for the gradient to a kernel as for the convolution itself.
-Here it is a matrix product, the sum over the pixels of what lies around a pixel times the change of
-the output, which takes about as long as the convolution.
+The gradient to a kernel is the slow part of XLA's convolutions on CPUs. Here it is a product of
+matrices: the sum over the pixels of what lies around a pixel times the change of the output.
 """
 
 from functools import partial

@@ -110,6 +110,6 @@ class _Upsample(nn.Module):
 
 
 def _pool(hidden: Float[Array, "n h w c"]) -> Float[Array, "n h//2 w//2 c"]:
-    """The largest of each 2x2 pixels. On CPUs its gradient is faster so than `nn.max_pool`'s."""
+    """The largest of each 2x2 pixels."""
     number, height, width, channels = hidden.shape
     return hidden.reshape(number, height // 2, 2, width // 2, 2, channels).max((2, 4))

@@ -1,7 +1,7 @@
 """A noise model and a denoiser that learn from each other, as values that fit into a JSON file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from jaxnoise import models
@@ -39,6 +39,11 @@ class Config:
             kind = models.get(getattr(self, name)).Config
             given = getattr(self, part)
             if isinstance(given, Mapping):
+                known = {field.name for field in fields(kind)}
+                if unknown := sorted(set(given) - known):
+                    raise UsageError(
+                        f"{part} has no field {unknown[0]!r}: use {', '.join(sorted(known))}."
+                    )
                 given = kind(**given)
                 object.__setattr__(self, part, given)
             if not isinstance(given, kind):

@@ -232,6 +232,8 @@ def test_a_model_folder_gives_both_models_back(small, shots, conditions, tmp_pat
 def test_configurations_that_do_not_belong_together_are_refused():
     with pytest.raises(UsageError, match="3 channels and the denoiser for 4"):
         noise2noiseflow.Config(noise_model={"channels": 3})
+    with pytest.raises(UsageError, match="denoiser has no field 'dept': use channels, depth"):
+        noise2noiseflow.Config(denoiser={"dept": 9})
     with pytest.raises(UsageError, match="give the Config of denoiser"):
         noise2noiseflow.Config(denoiser=models.get("noiseflow").Config())
     with pytest.raises(UsageError, match="unknown"):
