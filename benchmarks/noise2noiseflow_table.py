@@ -68,6 +68,7 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
     yield joint("N2NF-difference", PAPER, **apart)
     yield joint("default-cross", DEFAULT, **low)
     yield joint("default", DEFAULT, **apart)
+    yield joint("default-high-weight", DEFAULT, **apart | {"weight": paper["weight"]})
 
 
 SUPERVISED = {PAPER: "supervised-NF", NLF: "supervised-NLF", DEFAULT: "supervised-default"}
