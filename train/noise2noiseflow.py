@@ -63,7 +63,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "depth": 7,
         "denoiser_learning_rate": 4e-3,
         "objective": "difference",
-        "weight": 4096.0,
         "evaluate_every": 100,
         "validation_patches": 512,
         "test_patches": 1500,
