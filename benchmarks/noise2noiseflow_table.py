@@ -65,10 +65,10 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
     low = {"weight": options.low_weight}
     apart = low | {"objective": "difference", "moments_learning_rate": 1e-3}
     yield joint("N2NF-low-weight", PAPER, **low)
-    yield joint("N2NF-difference", PAPER, **apart)
-    yield joint("default-cross", DEFAULT, **low)
-    yield joint("default", DEFAULT, **apart)
-    yield joint("default-high-weight", DEFAULT, **apart | {"weight": paper["weight"]})
+    yield joint("N2NF-low-weight-difference", PAPER, **apart)
+    yield joint("default-low-weight-cross", DEFAULT, **low)
+    yield joint("default-low-weight", DEFAULT, **apart)
+    yield joint("default", DEFAULT, **apart | {"weight": paper["weight"]})
 
 
 SUPERVISED = {PAPER: "supervised-NF", NLF: "supervised-NLF", DEFAULT: "supervised-default"}
@@ -237,12 +237,12 @@ def show(rows: dict[str, dict[str, Any]]) -> None:
         "ssim": ("SSIM", "{:.4f}"),
         "error_ratio": ("error left", "{:.3f}"),
     }
-    print(f"{'':24s}" + "".join(f"{head:>14s}" for head, _ in columns.values()))
+    print(f"{'':28s}" + "".join(f"{head:>14s}" for head, _ in columns.values()))
     for name, row in rows.items():
         cells = [
             style.format(row[key]) if key in row else "–" for key, (_, style) in columns.items()
         ]
-        print(f"{name:24s}" + "".join(f"{cell:>14s}" for cell in cells))
+        print(f"{name:28s}" + "".join(f"{cell:>14s}" for cell in cells))
     print("excess over the model from clean images per ISO (error over noise r; theory of cross)")
     for name, row in rows.items():
         if "by_iso" in row:
@@ -251,7 +251,7 @@ def show(rows: dict[str, dict[str, Any]]) -> None:
                 + (f"; {entry['predicted']:.4f})" if "predicted" in entry else ")")
                 for entry in row["by_iso"]
             ]
-            print(f"{name:24s}" + "  ".join(parts))
+            print(f"{name:28s}" + "  ".join(parts))
 
 
 if __name__ == "__main__":

@@ -174,8 +174,8 @@ def task(
             values["parameters"] = noise_model.describe(
                 state["variables"]["noise_model"], settings.noise_model
             )
-        # What is likelier than can be comes from estimates that keep noise: it counts against them
-        # as much as it would count for them. A denoiser that stays as it is cannot collapse.
+        # Below the bound, an estimate keeps noise that it should remove: what this wins is taken
+        # back twice, so that no such state beats an honest one. A frozen denoiser cannot collapse.
         excess = max(possible - nll, 0.0) if config.train_denoiser else 0.0
         return total + 2 * excess, values
 

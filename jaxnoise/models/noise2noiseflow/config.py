@@ -39,7 +39,7 @@ class Config:
             kind = models.get(getattr(self, name)).Config
             given = getattr(self, part)
             if isinstance(given, Mapping):
-                known = {field.name for field in fields(kind)}
+                known = {one.name for one in fields(kind)}
                 if unknown := sorted(set(given) - known):
                     raise UsageError(
                         f"{part} has no field {unknown[0]!r}: use {', '.join(sorted(known))}."
