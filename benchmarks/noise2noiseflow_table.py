@@ -78,6 +78,8 @@ SUPERVISED = {PAPER: "supervised-NF", NLF: "supervised-NLF", DEFAULT: "supervise
 def main(arguments: list[str] | None = None) -> int:
     """Trains, prints the table and writes `results/noise2noiseflow_table.json`.
 
+    With `--rows` the record is called after the number of steps.
+
     Args:
         arguments: by default those of the process.
 
@@ -91,13 +93,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--preset", choices=("cpu", "paper"), default="cpu")
     parser.add_argument("--low-weight", type=float, default=2.0**12)
     parser.add_argument("--accelerator", default="auto")
+    parser.add_argument("--rows", nargs="+", help="names of the table's rows; all by default")
     parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_table"))
     options = parser.parse_args(arguments)
 
     tables: dict[str, list[dict[str, Any]]] = {}
     commits = set()
     for seed in options.seeds:
-        runs = list(runs_of(options, seed))
+        runs = chosen_runs(options, seed)
         found = run_all(runs, options.folder)
         for run in runs:
             row = row_of(run, found[run.name])
@@ -106,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     # After all runs, which need the devices for themselves.
     for place, seed in enumerate(options.seeds):
         rows_of_seed = {name: rows[place] for name, rows in tables.items()}
-        add_excess(options, seed, list(runs_of(options, seed)), rows_of_seed)
+        add_excess(options, seed, chosen_runs(options, seed), rows_of_seed)
     rows = {name: summary(of_seeds) for name, of_seeds in tables.items()}
     results = {
         "data": f"camera_sim/{options.data}",
@@ -119,8 +122,32 @@ def main(arguments: list[str] | None = None) -> int:
         "by_seed": tables,
     }
     show(rows)
-    print(write_record("noise2noiseflow_table", results))
+    name = "noise2noiseflow_table"
+    if options.rows:
+        name += f"_{options.steps}_steps"
+    print(write_record(name, results))
     return 0
+
+
+def chosen_runs(options: argparse.Namespace, seed: int) -> list[Run]:
+    """The trainings that the command line asks for, with those that they are measured against.
+
+    Args:
+        options: of the command line.
+        seed: of data and training.
+
+    Raises:
+        SystemExit: no row has that name.
+    """
+    runs = {run.name.rsplit("-", 1)[0]: run for run in runs_of(options, seed)}
+    if not options.rows:
+        return list(runs.values())
+    unknown = sorted(set(options.rows) - set(runs))
+    if unknown:
+        raise SystemExit(f"No row is called {unknown[0]}: choose from {', '.join(runs)}.")
+    architectures = {runs[name].options.get("arch") for name in options.rows}
+    needed = {name for arch, name in SUPERVISED.items() if arch in architectures}
+    return [run for name, run in runs.items() if name in needed | set(options.rows)]
 
 
 def row_of(run: Run, evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -173,8 +200,9 @@ def add_excess(options, seed: int, runs: list[Run], rows: dict[str, dict[str, An
 
     supervised = {}
     for arch, name in SUPERVISED.items():
-        loaded = load_model(options.folder / f"{name}-{seed}" / "model")
-        supervised[arch] = nll(*loaded)
+        if name in rows:
+            loaded = load_model(options.folder / f"{name}-{seed}" / "model")
+            supervised[arch] = nll(*loaded)
     for run in runs:
         if run.system != "noise2noiseflow":
             continue
