@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import Popen
 
 import imagecodecs
 import numpy as np
 import pytest
+
+from jaxnoise.io.mat import MatReader
+from jaxnoise.io.parser_process import ParserProcess
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +29,34 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("records")
 
 
-Row = tuple[str, str, str, str, str, str]
+@pytest.fixture(scope="session", autouse=True)
+def few_children() -> Iterator[None]:
+    """Readers of MAT files hand their child on to the next one, whose start is most of the time."""
+    resting: list[tuple[object, Popen[bytes]]] = []
+    start = ParserProcess._start
+
+    def start_or_wake(reader: ParserProcess) -> Popen[bytes]:
+        kind = (reader.parser, reader.memory)
+        for entry in resting:
+            if entry[0] == kind:
+                resting.remove(entry)
+                reader._process = entry[1]
+                return entry[1]
+        return start(reader)
+
+    def rest(reader: MatReader) -> None:
+        child, process = reader._child, reader._child._process
+        if process is not None:
+            child._process = None
+            resting.append(((child.parser, child.memory), process))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ParserProcess, "_start", start_or_wake)
+        patch.setattr(MatReader, "close", rest)
+        yield
+    for _, process in resting:
+        with process:
+            process.kill()
 
 
 class PairsFolder:

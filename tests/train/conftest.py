@@ -68,27 +68,40 @@ def assert_same_tree():
     return check
 
 
+ON_DEVICES = """
+import sys
+from pathlib import Path
+
+import jax
+from jax.sharding import AxisType
+
+for count in map(int, sys.argv[2].split()):
+    devices = jax.devices()[:count]
+    mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+    train(mesh, Path(sys.argv[1]) / f"{count}-devices", sys.argv[3])
+"""
+
+
 @pytest.fixture
 def assert_same_losses(tmp_path):
-    """Runs a script, given a run folder and more arguments, on several numbers of CPU devices."""
+    """Runs `train(mesh, workdir, place)` of a script on several numbers of CPU devices."""
     from train.writer import read_metrics
 
-    def check(script, *arguments, name, steps, devices=(1, 8)):
-        losses = {}
+    def check(script, place, *, name, steps, devices=(1, 8)):
+        counts = " ".join(map(str, devices))
+        flags = f"--xla_force_host_platform_device_count={max(devices)}"
+        done = subprocess.run(
+            [sys.executable, "-c", script + ON_DEVICES, tmp_path, counts, place],
+            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        losses = []
         for count in devices:
-            workdir = tmp_path / f"{count}-devices"
-            flags = f"--xla_force_host_platform_device_count={count}"
-            done = subprocess.run(
-                [sys.executable, "-c", script, workdir, *arguments],
-                env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, done.stderr
-            assert int(done.stdout) == count
-            rows = read_metrics(workdir / "metrics.jsonl")
-            losses[count] = [row[name] for row in rows if name in row]
-        first, *others = losses.values()
+            rows = read_metrics(tmp_path / f"{count}-devices" / "metrics.jsonl")
+            losses.append([row[name] for row in rows if name in row])
+        first, *others = losses
         assert len(first) == steps
         for other in others:
             np.testing.assert_allclose(other, first, rtol=1e-5)

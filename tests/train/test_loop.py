@@ -246,12 +246,13 @@ def checkpoint_template(toy):
 
 
 DEVICES_SCRIPT = """
-import importlib.util, sys
-from pathlib import Path
-spec = importlib.util.spec_from_file_location("toy_run", sys.argv[2])
-toy = importlib.util.module_from_spec(spec); spec.loader.exec_module(toy)
-toy.train(Path(sys.argv[1]), steps=20, save_every=100)
-import jax; print(jax.device_count())
+import importlib.util
+
+def train(mesh, workdir, program):
+    spec = importlib.util.spec_from_file_location("toy_run", program)
+    toy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(toy)
+    toy.train(workdir, mesh=mesh, steps=20, save_every=100)
 """
 
 
@@ -273,8 +274,15 @@ def wait_for_rows(workdir, process, rows):
         time.sleep(0.02)
 
 
-def test_kill_9_at_random_moments_changes_nothing(toy_program, tmp_path, run_content):
-    assert start(toy_program, tmp_path / "straight").wait() == 0
+@pytest.fixture(scope="module")
+def straight(toy_program, tmp_path_factory):
+    """The folder of a run that nothing interrupted."""
+    workdir = tmp_path_factory.mktemp("runs") / "straight"
+    assert start(toy_program, workdir).wait() == 0
+    return workdir
+
+
+def test_kill_9_at_random_moments_changes_nothing(straight, toy_program, tmp_path, run_content):
     generator, killed = random.Random(0), 0
     for _ in range(5):
         process = start(toy_program, tmp_path / "killed")
@@ -286,12 +294,12 @@ def test_kill_9_at_random_moments_changes_nothing(toy_program, tmp_path, run_con
         killed += process.wait() == -signal.SIGKILL
     assert killed >= 3
     assert start(toy_program, tmp_path / "killed").wait() == 0
-    assert run_content(tmp_path / "killed") == run_content(tmp_path / "straight")
+    assert run_content(tmp_path / "killed") == run_content(straight)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_saves_the_step_and_the_run_goes_on(
-    toy_program, tmp_path, number, code, run_content
+    straight, toy_program, tmp_path, number, code, run_content
 ):
     process = start(toy_program, tmp_path / "stopped", "--save-every", "5")
     wait_for_rows(tmp_path / "stopped", process, 7)
@@ -301,8 +309,7 @@ def test_a_signal_saves_the_step_and_the_run_goes_on(
     assert "which is saved" in sentence
     assert int(sentence.split("step ")[1].split()[0]) < 60
     assert start(toy_program, tmp_path / "stopped").wait() == 0
-    assert start(toy_program, tmp_path / "straight").wait() == 0
-    assert run_content(tmp_path / "stopped") == run_content(tmp_path / "straight")
+    assert run_content(tmp_path / "stopped") == run_content(straight)
     assert json.loads((tmp_path / "stopped/model/config.json").read_text())["name"] == "toy"
 
 

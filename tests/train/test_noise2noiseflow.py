@@ -199,26 +199,24 @@ def test_shots_that_do_not_differ_are_refused(tmp_path, capsys):
 
 
 DEVICES_SCRIPT = """
-import dataclasses, sys
-from pathlib import Path
+import dataclasses
 from train import noise2noiseflow
-from train.devices import start_jax
 from train.loop import fit
 from train.schedule import Schedule
 from datasets.pipeline import open_dataset
-mesh = start_jax("cpu")
-print(mesh.size)
-config = noise2noiseflow.Config(
-    arch="N-W", batch_size=8, steps=6, start_patches=64, validation_patches=16, features=4,
-    depth=3, weight=4096.0, start="fresh",
-)
-data = open_dataset("camera_sim/exact", data_dir=Path(sys.argv[2]), patch_size=16)
-task = noise2noiseflow.task(config, data, mesh=mesh)
-task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
-plan = Schedule(steps=6, evaluate_every=100, save_every=100)
-fit(task, plan, workdir=Path(sys.argv[1]), seed=0, mesh=mesh)
+
+def train(mesh, workdir, records):
+    config = noise2noiseflow.Config(
+        arch="N-W", batch_size=8, steps=6, start_patches=64, validation_patches=16, features=4,
+        depth=3, weight=4096.0, start="fresh",
+    )
+    data = open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
+    task = noise2noiseflow.task(config, data, mesh=mesh)
+    task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
+    plan = Schedule(steps=6, evaluate_every=100, save_every=100)
+    fit(task, plan, workdir=workdir, seed=0, mesh=mesh)
 """
 
 
-def test_one_and_eight_devices_give_the_same_losses(finished, records, assert_same_losses):
+def test_one_and_eight_devices_give_the_same_losses(records, assert_same_losses):
     assert_same_losses(DEVICES_SCRIPT, records, name="total", steps=6)

@@ -197,27 +197,25 @@ def test_the_compared_architecture_is_trained_beside(records, tmp_path):
 
 
 DEVICES_SCRIPT = """
-import dataclasses, sys
-from pathlib import Path
+import dataclasses
 from train import noiseflow
-from train.devices import start_jax
 from train.loop import fit
 from train.schedule import Schedule
 from datasets.pipeline import open_dataset
-mesh = start_jax("cpu")
-print(mesh.size)
-arch = "N-W-Ax1"
-config = noiseflow.Config(
-    arch=arch, batch_size=8, steps=20, start_patches=64, normalisation="batch"
-)
-data = open_dataset("camera_sim/exact", data_dir=Path(sys.argv[2]), patch_size=16)
-task = noiseflow.task(config, data, arch=arch, mesh=mesh)
-assert task.state["variables"]["batch_stats"]
-task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
-plan = Schedule(steps=20, evaluate_every=100, save_every=100)
-fit(task, plan, workdir=Path(sys.argv[1]), seed=0, mesh=mesh)
+
+def train(mesh, workdir, records):
+    arch = "N-W-Ax1"
+    config = noiseflow.Config(
+        arch=arch, batch_size=8, steps=20, start_patches=64, normalisation="batch"
+    )
+    data = open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
+    task = noiseflow.task(config, data, arch=arch, mesh=mesh)
+    assert task.state["variables"]["batch_stats"]
+    task = dataclasses.replace(task, evaluate=lambda state: (0.0, {}))
+    plan = Schedule(steps=20, evaluate_every=100, save_every=100)
+    fit(task, plan, workdir=workdir, seed=0, mesh=mesh)
 """
 
 
-def test_one_and_eight_devices_give_the_same_losses(finished, records, assert_same_losses):
+def test_one_and_eight_devices_give_the_same_losses(records, assert_same_losses):
     assert_same_losses(DEVICES_SCRIPT, records, name="nll", steps=20)

@@ -86,13 +86,11 @@ def toy_task(*, steps, batch_size=8, seed=0, poison=(), pause=0.0):
     )
 
 
-def train(workdir, *, steps, save_every, pause=0.0, stop=None):
+def train(workdir, *, mesh, steps, save_every, pause=0.0, stop=None):
     from jaxnoise.io import save_model
-    from train.devices import start_jax
     from train.loop import fit
     from train.schedule import Schedule
 
-    mesh = start_jax("cpu")
     schedule = Schedule(steps=steps, evaluate_every=5, save_every=save_every)
     task = toy_task(steps=steps, batch_size=8, pause=pause)
     fitted = fit(task, schedule, workdir=workdir, seed=0, mesh=mesh, stop=stop)
@@ -112,8 +110,11 @@ if __name__ == "__main__":
     asked = parser.parse_args()
 
     def program(_, stop):
+        from train.devices import start_jax
+
         train(
             asked.workdir,
+            mesh=start_jax("cpu"),
             steps=asked.steps,
             save_every=asked.save_every,
             pause=asked.pause,

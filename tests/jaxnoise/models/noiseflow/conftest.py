@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxnoise.models import noiseflow
@@ -13,12 +14,10 @@ def random_variables():
 
     def make(config, size=0.1):
         variables = noiseflow.init(jax.random.key(0), config)
-        key = jax.random.key(1)
+        random = np.random.default_rng(1)
 
         def move(leaf):
-            nonlocal key
-            key, own = jax.random.split(key)
-            return leaf + size * jax.random.normal(own, leaf.shape, leaf.dtype)
+            return jnp.asarray(leaf + size * random.normal(size=leaf.shape), leaf.dtype)
 
         return {**variables, "params": jax.tree.map(move, variables["params"])}
 
@@ -30,9 +29,9 @@ def columns():
     """A function from a shape (N, H, W, C) to noise, clean images, cameras and ISO numbers."""
 
     def make(shape):
-        clean = jax.random.uniform(jax.random.key(3), shape)
-        noise = 0.1 * jax.random.normal(jax.random.key(4), shape)
-        number = jnp.arange(shape[0])
-        return noise, clean, number % 5, jnp.asarray([100.0, 200.0, 400.0])[number % 3]
+        random, number = np.random.default_rng(3), np.arange(shape[0])
+        clean, noise = random.uniform(size=shape), 0.1 * random.normal(size=shape)
+        iso = np.array([100.0, 200.0, 400.0])[number % 3]
+        return tuple(jnp.asarray(column) for column in (noise, clean, number % 5, iso))
 
     return make
