@@ -19,6 +19,8 @@ from benchmarks.record import write_record
 PAPER = "S-Ax4-G-Ax4-CAM"
 NLF = "S-G-CAM"
 DEFAULT = "N-W-K3"
+SMALL_RATIO = 0.2
+"""Of the denoiser's squared error to the variance of the noise."""
 
 
 def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
@@ -214,24 +216,25 @@ def add_excess(options, seed: int, runs: list[Run], rows: dict[str, dict[str, An
         excess = own - supervised[str(run.options["arch"])]
         error = ((denoised.estimate - test.clean) ** 2).mean((1, 2, 3), dtype=np.float64)
         noise = (test.noise**2).mean((1, 2, 3), dtype=np.float64)
-        by_iso = []
+        by_iso, of_cameras = [], []
         for iso in np.unique(test.iso):
             here = test.iso == iso
             # Noise models have parameters per camera, so each camera has a ratio of its own.
-            ratios = [
-                float(error[place].sum() / noise[place].sum())
+            cameras = [
+                {
+                    "excess": float(excess[place].mean()),
+                    "error_ratio": float(error[place].sum() / noise[place].sum()),
+                }
                 for place in (here & (test.camera == camera) for camera in np.unique(test.camera))
             ]
-            entry = {
-                "iso": float(iso),
-                "excess": float(excess[here].mean()),
-                "error_ratio": float(np.mean(ratios)),
-            }
             if run.options["objective"] == "cross":
-                entry["predicted"] = float(np.mean([predicted_excess(r) for r in ratios]))
-            by_iso.append(entry)
+                for camera in cameras:
+                    camera["predicted"] = predicted_excess(camera["error_ratio"])
+            mean = {key: float(np.mean([camera[key] for camera in cameras])) for key in cameras[0]}
+            by_iso.append({"iso": float(iso), **mean, "excess": float(excess[here].mean())})
+            of_cameras += [{"iso": float(iso), **camera} for camera in cameras]
         row = rows[run.name.rsplit("-", 1)[0]]
-        row |= {"excess": float(excess.mean()), "by_iso": by_iso}
+        row |= {"excess": float(excess.mean()), "by_iso": by_iso, "by_iso_and_camera": of_cameras}
 
 
 def predicted_excess(ratio: float) -> float:
@@ -248,6 +251,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for key in numbers
     }
     if "by_iso" in rows[0]:
+        of_cameras = [entry for row in rows for entry in row["by_iso_and_camera"]]
+        small = [entry for entry in of_cameras if entry["error_ratio"] <= SMALL_RATIO]
+        result["where_ratio_is_small"] = [entry["excess"] for entry in small]
         result["by_iso"] = [
             {key: float(np.mean([entry[key] for entry in entries])) for key in entries[0]}
             for entries in zip(*(row["by_iso"] for row in rows), strict=True)
@@ -280,6 +286,11 @@ def show(rows: dict[str, dict[str, Any]]) -> None:
                 for entry in row["by_iso"]
             ]
             print(f"{name:28s}" + "  ".join(parts))
+    print(f"excess where r is at most {SMALL_RATIO}, of every camera and ISO of every seed")
+    for name, row in rows.items():
+        found = row.get("where_ratio_is_small")
+        if found:
+            print(f"{name:28s}at most {max(found):.4f} in {len(found)} of them")
 
 
 if __name__ == "__main__":
