@@ -11,8 +11,6 @@ from datasets.pipeline import SPLITS, NoiseData, open_dataset
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.noise.camera import CAMERAS, ISOS, MIXING, SIMULATIONS, noise_std
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture(scope="module", params=list(SIMULATIONS))
 def data(request: pytest.FixtureRequest, few_patches: None, records: Path) -> NoiseData:
@@ -55,6 +53,7 @@ def test_every_camera_and_iso_is_equally_frequent(data: NoiseData):
         assert counts.tolist() == [data.sizes[split] // 25] * 25
 
 
+@pytest.mark.fast
 def test_types_shapes_and_units(data: NoiseData):
     batch = everything(data, "test")
     for key in ("clean", "noisy", "noisy2"):
@@ -65,6 +64,7 @@ def test_types_shapes_and_units(data: NoiseData):
     assert (data.channels, data.patch_size) == (4, 32)
 
 
+@pytest.mark.fast
 def test_truth_is_the_likelihood_of_the_stored_noise(exact: NoiseData):
     taps = SIMULATIONS[exact.name.partition("/")[2]].taps
     batch = everything(exact, "test")
@@ -76,6 +76,7 @@ def test_truth_is_the_likelihood_of_the_stored_noise(exact: NoiseData):
         assert abs(nll - batch["truth"][i]) < 0.05
 
 
+@pytest.mark.fast
 def test_the_two_draws_are_independent_and_alike(exact: NoiseData):
     batch = everything(exact, "train")
     first, second = ((batch[key].astype(float) - batch["clean"]) for key in ("noisy", "noisy2"))
@@ -94,6 +95,7 @@ def test_the_two_draws_are_independent_and_alike(exact: NoiseData):
     assert abs((first**2).mean() / (second**2).mean() - 1) < 5 * np.sqrt(2 * 2 * 4 / first.size)
 
 
+@pytest.mark.fast
 def test_full_is_clipped_and_quantised(few_patches: None, records: Path):
     batch = everything(open_dataset("camera_sim/full", data_dir=records), "test")
     for noisy, camera in zip(batch["noisy"], batch["camera"], strict=True):
@@ -103,6 +105,7 @@ def test_full_is_clipped_and_quantised(few_patches: None, records: Path):
     assert batch["noisy"].min() >= 0 and batch["noisy"].max() <= 1
 
 
+@pytest.mark.fast
 def test_intensities_are_dark_and_bright(few_patches: None, records: Path):
     clean = everything(open_dataset("camera_sim/exact", data_dir=records), "train")["clean"]
     brightest = clean.max(axis=(1, 2, 3))
@@ -110,6 +113,7 @@ def test_intensities_are_dark_and_bright(few_patches: None, records: Path):
     assert len(np.unique(brightest)) == len(clean)
 
 
+@pytest.mark.fast
 def test_scenes_of_the_splits_are_different_photographs():
     scenes = [{p.scene for p in photographs.SPLITS[split]} for split in SPLITS]
     assert not scenes[0] & scenes[1] and not scenes[0] & scenes[2] and not scenes[1] & scenes[2]
@@ -117,6 +121,7 @@ def test_scenes_of_the_splits_are_different_photographs():
     assert len(set(files)) == len(files) == 9
 
 
+@pytest.mark.fast
 def test_each_split_reads_its_own_photographs(few_patches: None, monkeypatch):
     read: list[str] = []
     plain = photographs.Photograph.read
@@ -131,6 +136,7 @@ def test_each_split_reads_its_own_photographs(few_patches: None, monkeypatch):
         assert {example["scene"] for _, example in examples} == set(read)
 
 
+@pytest.mark.fast
 def test_data_are_a_function_of_configuration_and_seed(few_patches: None, tmp_path: Path):
     first = open_dataset("camera_sim/exact-white", data_dir=tmp_path / "a", seed=1, patch_size=8)
     second = open_dataset("camera_sim/exact-white", data_dir=tmp_path / "b", seed=1, patch_size=8)
@@ -142,11 +148,13 @@ def test_data_are_a_function_of_configuration_and_seed(few_patches: None, tmp_pa
     assert not np.array_equal(one["noisy"], other["noisy"])
 
 
+@pytest.mark.fast
 def test_patches_of_another_size(few_patches: None, tmp_path: Path):
     data = open_dataset("camera_sim/exact", data_dir=tmp_path, patch_size=8)
     assert everything(data, "test")["noisy"].shape == (50, 8, 8, 4)
 
 
+@pytest.mark.fast
 def test_fingerprint_changes_with_constants(monkeypatch):
     config = builder.make_config("exact")
     prints = {builder.fingerprint(config)}
@@ -160,6 +168,7 @@ def test_fingerprint_changes_with_constants(monkeypatch):
     assert len(prints) == 7
 
 
+@pytest.mark.fast
 def test_a_missing_photograph_is_a_sentence(monkeypatch, tmp_path: Path):
     gone = {**photographs.SPLITS, "test": (photographs.Photograph("gone", "gone.png"),)}
     monkeypatch.setattr(photographs, "SPLITS", gone)
@@ -168,6 +177,7 @@ def test_a_missing_photograph_is_a_sentence(monkeypatch, tmp_path: Path):
     assert not (tmp_path / "records").exists()
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("size", [0, -3, 7, 129])
 def test_a_patch_size_out_of_range_is_refused(size: int, tmp_path: Path):
     with pytest.raises(UsageError, match="8 to 128"):

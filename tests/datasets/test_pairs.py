@@ -10,8 +10,6 @@ import tifffile
 from datasets.pipeline import NoiseData, open_dataset
 from jaxnoise.errors import DataError
 
-pytestmark = pytest.mark.fast
-
 
 def everything(data: NoiseData, split: str) -> dict[str, np.ndarray]:
     (batch,) = data.batches(split, batch_size=data.sizes[split])
@@ -27,6 +25,7 @@ def patches(image: np.ndarray, side: int = 8) -> set[bytes]:
     }
 
 
+@pytest.mark.fast
 def test_patches_are_those_of_the_images(pairs, open_pairs):
     noisy, clean = pairs.add("t2", split="test")
     pairs.rows.pop(-2)
@@ -41,6 +40,7 @@ def test_patches_are_those_of_the_images(pairs, open_pairs):
     assert {patch.tobytes() for patch in steps} == patches(noisy)
 
 
+@pytest.mark.fast
 def test_second_shots_are_of_the_same_place(pairs, open_pairs):
     pairs.add_second_shots()
     data = open_pairs(pairs)
@@ -55,6 +55,7 @@ def test_second_shots_are_of_the_same_place(pairs, open_pairs):
     assert "no clean images" not in " ".join(data.notes)
 
 
+@pytest.mark.fast
 def test_second_shots_are_dequantised_with_uniform_noise_of_their_own(pairs, open_pairs):
     for _ in range(20):
         pairs.add("more")
@@ -69,6 +70,7 @@ def test_second_shots_are_dequantised_with_uniform_noise_of_their_own(pairs, ope
     assert abs(np.corrcoef(one, two)[0, 1]) < 4 / np.sqrt(one.size)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("clean", [("test",), ("validation", "test"), ()])
 def test_splits_without_clean_images_have_none_in_their_batches(clean, pairs, open_pairs):
     pairs.add_second_shots()
@@ -90,6 +92,7 @@ def test_splits_without_clean_images_have_none_in_their_batches(clean, pairs, op
     assert f"no clean images in {', '.join(absent)}:" in " ".join(data.notes)
 
 
+@pytest.mark.fast
 def test_dequantisation_is_uniform_within_the_step(pairs, open_pairs):
     for _ in range(20):
         pairs.add("more")
@@ -106,6 +109,7 @@ def test_dequantisation_is_uniform_within_the_step(pairs, open_pairs):
     assert np.abs(spread[0]).max() <= 0.5
 
 
+@pytest.mark.fast
 def test_dequantisation_depends_on_step_in_training_and_on_the_example_in_evaluation(
     pairs, open_pairs
 ):
@@ -125,6 +129,7 @@ def test_dequantisation_depends_on_step_in_training_and_on_the_example_in_evalua
     assert np.abs(same - other).max() < 1.01 / 255 and (same != other).mean() > 0.9
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("kind", ["png", "tiff", "npz"])
 def test_deeper_images_are_fed_without_dequantisation(kind: str, pairs, open_pairs):
     image = pairs.random.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
@@ -144,6 +149,7 @@ def test_deeper_images_are_fed_without_dequantisation(kind: str, pairs, open_pai
     assert any("no dequantisation" in note for note in data.notes)
 
 
+@pytest.mark.fast
 def test_blank_camera_and_iso_are_one_class_unknown(pairs, open_pairs):
     pairs.rows[0][2:4] = ["", ""]
     pairs.rows[5][2:4] = ["", " "]
@@ -154,11 +160,13 @@ def test_blank_camera_and_iso_are_one_class_unknown(pairs, open_pairs):
     assert not data.has_truth and "noisy2" not in batch
 
 
+@pytest.mark.fast
 def test_notes_state_unit_and_dequantisation(pairs, open_pairs):
     notes = " ".join(open_pairs(pairs).notes)
     assert "full scale 255" in notes and "dequantised" in notes
 
 
+@pytest.mark.fast
 def test_an_unchanged_source_is_served_from_its_records(pairs, open_pairs, monkeypatch):
     from datasets import records
 
@@ -167,6 +175,7 @@ def test_an_unchanged_source_is_served_from_its_records(pairs, open_pairs, monke
     assert open_pairs(pairs) == first
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("edit", ["image", "second shot", "index", "patch size"])
 def test_an_edited_source_gets_new_records(edit: str, pairs, open_pairs):
     pairs.add_second_shots()
@@ -186,6 +195,7 @@ def test_an_edited_source_gets_new_records(edit: str, pairs, open_pairs):
     assert not np.array_equal(before[key], after[key])
 
 
+@pytest.mark.fast
 def test_a_source_that_changes_while_it_is_read_is_refused(pairs, open_pairs, tmp_path: Path):
     from datasets.pairs import pairs_dataset_builder as builder
 

@@ -14,8 +14,6 @@ from datasets import records as records_module
 from datasets.pipeline import SPLITS, NoiseData, open_dataset
 from jaxnoise.errors import DataError, UsageError
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture(scope="module")
 def data(few_patches: None, records: Path) -> NoiseData:
@@ -26,6 +24,7 @@ def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
     return one.keys() == two.keys() and all(np.array_equal(one[key], two[key]) for key in one)
 
 
+@pytest.mark.fast
 def test_a_training_batch_depends_on_seed_and_step_alone(data: NoiseData, records: Path):
     other = open_dataset("camera_sim/exact", data_dir=records)
     late = data.batch("train", seed=3, step=41, batch_size=8)
@@ -39,6 +38,7 @@ def test_a_training_batch_depends_on_seed_and_step_alone(data: NoiseData, record
     assert not same(late, data.batch("train", seed=4, step=41, batch_size=8))
 
 
+@pytest.mark.fast
 def test_each_pass_holds_every_patch_once_in_an_order_of_its_own(data: NoiseData):
     def truths(first: int) -> list[float]:
         steps = range(first, first + 5)
@@ -51,12 +51,14 @@ def test_each_pass_holds_every_patch_once_in_an_order_of_its_own(data: NoiseData
     assert first != second
 
 
+@pytest.mark.fast
 def test_batches_run_over_the_end_of_a_pass(data: NoiseData):
     batch = data.batch("validation", seed=0, step=2, batch_size=10)
     assert len(batch["truth"]) == 10
     assert data.batch("validation", seed=0, step=0, batch_size=60)["clean"].shape[0] == 60
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(("batch_size", "limit"), [(7, None), (50, None), (64, None), (8, 20)])
 def test_evaluation_pads_with_a_mask(data: NoiseData, batch_size: int, limit: int | None):
     (whole,) = data.batches("test", batch_size=50)
@@ -69,6 +71,7 @@ def test_evaluation_pads_with_a_mask(data: NoiseData, batch_size: int, limit: in
     assert np.isfinite(batches[-1]["noisy"]).all()
 
 
+@pytest.mark.fast
 def test_records_that_do_not_fit_into_memory_are_read_as_needed(data: NoiseData):
     for split in SPLITS:
         held = data._records[split]
@@ -78,6 +81,7 @@ def test_records_that_do_not_fit_into_memory_are_read_as_needed(data: NoiseData)
         assert same(held.take(places), read.take(places))
 
 
+@pytest.mark.fast
 def test_a_second_opening_builds_nothing(data: NoiseData, records: Path, monkeypatch):
     def refuse(*_):
         raise AssertionError("built again")
@@ -86,6 +90,7 @@ def test_a_second_opening_builds_nothing(data: NoiseData, records: Path, monkeyp
     assert open_dataset("camera_sim/exact", data_dir=records) == data
 
 
+@pytest.mark.fast
 def test_nothing_but_the_progress_bar_is_said(few_patches: None, tmp_path: Path, capfd, caplog):
     open_dataset("camera_sim/exact", data_dir=tmp_path, seed=9)
     said = capfd.readouterr()
@@ -94,6 +99,7 @@ def test_nothing_but_the_progress_bar_is_said(few_patches: None, tmp_path: Path,
     assert all(not line or line.startswith("camera_sim/exact ") for line in lines)
 
 
+@pytest.mark.fast
 def test_a_failed_build_leaves_nothing(few_patches: None, tmp_path: Path, monkeypatch):
     from datasets.camera_sim import photographs
 
@@ -148,6 +154,7 @@ def test_two_builders_at_once_leave_one_set_of_records(
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("harm", ["cut", "remove", "facts", "noise"])
 def test_damaged_records_are_a_sentence(harm: str, few_patches: None, tmp_path: Path):
     folder = open_dataset("camera_sim/exact", data_dir=tmp_path).folder
@@ -167,12 +174,14 @@ def test_damaged_records_are_a_sentence(harm: str, few_patches: None, tmp_path: 
         open_dataset("camera_sim/exact", data_dir=tmp_path)
 
 
+@pytest.mark.fast
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="--data-dir"):
         open_dataset("camera_sim/exact", data_dir=tmp_path / "file" / "records")
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("name", "source", "word"),
     [
@@ -188,6 +197,7 @@ def test_wrong_requests_are_sentences(name: str, source: Path | None, word: str,
     assert not (tmp_path / "records").exists()
 
 
+@pytest.mark.fast
 def test_wrong_batches_are_sentences(data: NoiseData):
     with pytest.raises(UsageError, match="validation"):
         data.batch("val", seed=0, step=0, batch_size=1)

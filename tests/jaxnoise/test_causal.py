@@ -33,7 +33,6 @@ def test_neighbours_are_zero_outside():
     np.testing.assert_array_equal(seen[0, 0], [0, 0, 0, 0])
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("shape", [(1, 5, 7, 2), (2, 7, 4, 3), (1, 1, 6, 2), (1, 6, 1, 2)])
 @pytest.mark.parametrize("radius", [1, 3])
 def test_wavefront_is_raster_order(shape, radius, float64):

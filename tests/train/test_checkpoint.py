@@ -14,8 +14,6 @@ import pytest
 from train.checkpoint import Checkpoints
 from train.errors import NoCheckpoint
 
-pytestmark = pytest.mark.fast
-
 
 def tree(value=1.0):
     return {
@@ -29,6 +27,7 @@ def tree(value=1.0):
     }
 
 
+@pytest.mark.fast
 def test_every_kind_of_leaf_comes_back_bit_for_bit(tmp_path):
     saved = tree()
     Checkpoints(tmp_path / "checkpoints").save(4, saved)
@@ -44,6 +43,7 @@ def test_every_kind_of_leaf_comes_back_bit_for_bit(tmp_path):
     assert (drawn == jax.random.normal(saved["key"], (5,))).all()
 
 
+@pytest.mark.fast
 def test_saving_what_was_restored_writes_the_same(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     Checkpoints(first).save(1, tree())
@@ -52,6 +52,7 @@ def test_saving_what_was_restored_writes_the_same(tmp_path):
     assert records[0] == records[1]
 
 
+@pytest.mark.fast
 def test_the_newest_few_steps_stay(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
     for step in (1, 2, 3):
@@ -59,10 +60,12 @@ def test_the_newest_few_steps_stay(tmp_path):
     assert checkpoints.steps() == [2, 3]
 
 
+@pytest.mark.fast
 def test_nothing_saved_is_no_error(tmp_path):
     assert Checkpoints(tmp_path / "checkpoints").restore(tree()) is None
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("seed", range(6))
 def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, seed):
     generator = random.Random(seed)
@@ -82,6 +85,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path, seed):
     assert (step == 1) == (len(said) == 1)
 
 
+@pytest.mark.fast
 def test_a_damaged_step_is_put_aside_and_the_one_before_is_used(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(1, tree(1.0))
@@ -101,6 +105,7 @@ def test_a_damaged_step_is_put_aside_and_the_one_before_is_used(tmp_path):
     assert again.steps() == [1, 2]
 
 
+@pytest.mark.fast
 def test_no_usable_step_is_an_error_that_stays(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(1, tree())
@@ -111,6 +116,7 @@ def test_no_usable_step_is_an_error_that_stays(tmp_path):
             Checkpoints(tmp_path / "checkpoints", report=lambda sentence: None).restore(tree())
 
 
+@pytest.mark.fast
 def test_a_step_of_another_model_is_not_used(tmp_path):
     Checkpoints(tmp_path / "checkpoints").save(1, tree())
     other = tree() | {"array": np.zeros((3, 2), np.float32)}
@@ -118,6 +124,7 @@ def test_a_step_of_another_model_is_not_used(tmp_path):
         Checkpoints(tmp_path / "checkpoints", report=lambda sentence: None).restore(other)
 
 
+@pytest.mark.fast
 def test_what_a_kill_leaves_of_an_old_step_is_removed(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
     for step in (1, 2, 3):
@@ -133,6 +140,7 @@ def test_what_a_kill_leaves_of_an_old_step_is_removed(tmp_path):
     assert again.restore(tree())[0] == 3
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("place", ["leaves", "state"])
 def test_no_room_is_that_error_and_leaves_the_steps_before(
@@ -156,6 +164,7 @@ def test_no_room_is_that_error_and_leaves_the_steps_before(
     assert (step, back["array"][0, 0]) == (1, 1.0)
 
 
+@pytest.mark.fast
 def test_too_little_memory_says_nothing_about_a_step(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     checkpoints.save(1, tree())
@@ -169,6 +178,7 @@ def test_too_little_memory_says_nothing_about_a_step(tmp_path, monkeypatch):
     assert checkpoints.restore(tree())[0] == 1
 
 
+@pytest.mark.fast
 def test_other_errors_of_saving_stay_what_they_are(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
 

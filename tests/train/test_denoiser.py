@@ -146,7 +146,6 @@ def test_whether_noisy_images_stay_within_the_scale(data):
     assert not is_clipped(data, seed=0)
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

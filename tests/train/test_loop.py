@@ -45,7 +45,6 @@ def fit_toy(toy, mesh, workdir, *, steps=20, stop_after=None, poison=(), **sched
     return fit(task, plan, workdir=workdir, seed=0, mesh=mesh, stop=stop)
 
 
-@pytest.mark.fast
 def test_training_learns_the_scale(toy, mesh, tmp_path):
     steps = 200
     fitted = fit_toy(toy, mesh, tmp_path, steps=steps, evaluate_every=50, save_every=1000)
@@ -75,7 +74,6 @@ def test_a_stopped_and_resumed_run_is_the_straight_run(
     assert run_content(tmp_path / "straight") == run_content(tmp_path / "resumed")
 
 
-@pytest.mark.fast
 def test_several_steps_in_one_call_are_the_same_steps(toy, mesh, tmp_path, assert_same_tree):
     # Poison in the middle of a call, an evaluation that cuts one short, a last step inside one.
     options = {"steps": 23, "poison": {9, 17}, "evaluate_every": 10, "save_every": 7}
@@ -97,7 +95,6 @@ def test_several_steps_in_one_call_are_the_same_steps(toy, mesh, tmp_path, asser
     )
 
 
-@pytest.mark.fast
 def test_several_steps_in_one_call_resume_bit_for_bit(toy, mesh, tmp_path, run_content):
     from jaxnoise.io import save_model
 

@@ -130,7 +130,6 @@ def test_cross_samples_are_not_warned_of(finished):
     assert not any("warning" in row for row in read_metrics(finished / "metrics.jsonl"))
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize(
     ("options", "code", "sentence"),
     [

@@ -104,7 +104,6 @@ def test_noise_that_is_not_finite_is_refused(value):
         start.check_noise({"clean": np.zeros_like(noisy), "noisy": noisy}, name="mine")
 
 
-@pytest.mark.fast
 def test_a_batch_that_eight_devices_cannot_share(tmp_path):
     done = subprocess.run(
         [

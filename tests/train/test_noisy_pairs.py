@@ -10,7 +10,6 @@ from train.denoised import DenoiserResult, evaluate
 from train.noisy_pairs import MARGIN, check_pairs, halved_difference, likeliest, on_estimates
 from train.report_numbers import TestSet
 
-pytestmark = pytest.mark.fast
 SHOT, READ = 4e-3, 1e-4
 
 
@@ -31,6 +30,7 @@ def pairs(count, *, seed=0, side=16):
     return batch | {"camera": batch["camera"].astype(np.int32)}, spread
 
 
+@pytest.mark.fast
 def test_half_the_difference_has_the_variance_of_one_shot():
     batch, spread = pairs(64)
     found = halved_difference(batch)
@@ -63,6 +63,7 @@ def test_the_lowest_possible_likelihood_is_the_entropy_of_gaussian_noise():
     assert found == pytest.approx(entropy, abs=0.01)
 
 
+@pytest.mark.fast
 def test_shots_that_are_missing_or_the_same_are_refused():
     batch, _ = pairs(4)
     check_pairs(data_of(batch), batch)
@@ -74,6 +75,7 @@ def test_shots_that_are_missing_or_the_same_are_refused():
         check_pairs(data_of(batch), batch | {"noisy2": batch["noisy"] * np.nan})
 
 
+@pytest.mark.fast
 def test_without_clean_images_the_error_is_measured_on_the_other_shot():
     batch, spread = pairs(400, seed=1)
     # A denoiser that leaves 30 % of the noise of its shot.

@@ -9,8 +9,6 @@ import pytest
 import jaxnoise.bijectors as bijectors
 from jaxnoise.curve import Curve
 
-pytestmark = pytest.mark.fast
-
 SHAPES = [(4, 6, 2), (2, 4, 3), (6, 2, 4)]
 """Events (H, W, C): neither square nor of one size."""
 BATCH = 3
@@ -118,6 +116,7 @@ CASES = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 EVENTS = pytest.mark.parametrize("shape", SHAPES[:2], ids=str)
 
 
+@pytest.mark.fast
 def test_every_bijector_has_a_row():
     public = {
         name for name in bijectors.__all__ if issubclass(getattr(bijectors, name), distrax.Bijector)
@@ -133,6 +132,7 @@ def forward(build):
     return jax.jit(lambda params, latent: build(params).forward_and_log_det(latent))
 
 
+@pytest.mark.fast
 @CASES
 @EVENTS
 def test_inverse_undoes_forward(row, shape, float64):
@@ -146,6 +146,7 @@ def test_inverse_undoes_forward(row, shape, float64):
     np.testing.assert_allclose(log_det, -inverse_log_det, rtol=0, atol=1e-11)
 
 
+@pytest.mark.fast
 @CASES
 @EVENTS
 def test_log_det_is_that_of_the_jacobian(row, shape, float64):

@@ -21,10 +21,10 @@ from jaxnoise.bijectors.conv1x1 import decompose
 from jaxnoise.bijectors.gain import paper_gain, reference_gain
 from jaxnoise.errors import UsageError
 
-pytestmark = pytest.mark.fast
 CAMERAS, ISOS = ("a", "b"), (100, 400)
 
 
+@pytest.mark.fast
 def test_signal_dependent_scales_by_the_root_of_the_variance():
     clean = jnp.full((1, 1, 1, 2), 0.5)
     layer = SignalDependent(clean, jnp.log(0.08), jnp.log(0.02), jnp.log(2.0))
@@ -32,6 +32,7 @@ def test_signal_dependent_scales_by_the_root_of_the_variance():
     np.testing.assert_allclose(layer.forward(jnp.ones((1, 1, 1, 2))), 0.2, rtol=1e-6)
 
 
+@pytest.mark.fast
 def test_paper_gain_is_psi_times_u_times_iso():
     params = {
         "b1": jnp.asarray(-5.0),
@@ -46,6 +47,7 @@ def test_paper_gain_is_psi_times_u_times_iso():
     np.testing.assert_allclose(got.log_signal_gain, got.log_gain)
 
 
+@pytest.mark.fast
 def test_reference_gain_scales_exponents():
     params = {
         "b1": jnp.asarray(-4.0),
@@ -61,15 +63,18 @@ def test_reference_gain_scales_exponents():
     np.testing.assert_allclose(jnp.exp(got.log_gain), 1.25, rtol=1e-6)
 
 
+@pytest.mark.fast
 def test_gain_multiplies():
     np.testing.assert_allclose(Gain(jnp.log(3.0)).forward(jnp.ones((1, 2, 2, 2))), 3.0, rtol=1e-6)
 
 
+@pytest.mark.fast
 def test_actnorm_scales_and_shifts():
     layer = ActNorm(jnp.log(jnp.asarray([2.0, 4.0])), jnp.asarray([1.0, -1.0]))
     np.testing.assert_allclose(layer.forward(jnp.ones((1, 1, 2)))[0, 0], [3.0, 3.0], rtol=1e-6)
 
 
+@pytest.mark.fast
 def test_squeeze_puts_a_cell_side_by_side():
     noise = jnp.arange(4.0).reshape(2, 2, 1)
     np.testing.assert_array_equal(Squeeze().inverse(noise)[0, 0], [0, 1, 2, 3])
@@ -77,6 +82,7 @@ def test_squeeze_puts_a_cell_side_by_side():
         Squeeze().inverse(jnp.zeros((3, 2, 1)))
 
 
+@pytest.mark.fast
 def test_decompose_is_scipys_lu(float64):
     matrix = np.random.default_rng(0).normal(size=(5, 5))
     parts = {name: jnp.asarray(value) for name, value in decompose(matrix).items()}
@@ -89,11 +95,13 @@ def test_decompose_is_scipys_lu(float64):
     np.testing.assert_allclose(layer.inverse_matrix(), np.linalg.inv(matrix), atol=1e-10)
 
 
+@pytest.mark.fast
 def test_a_singular_matrix_is_refused():
     with pytest.raises(UsageError, match="invertible"):
         decompose(np.ones((3, 3)))
 
 
+@pytest.mark.fast
 def test_conv1x1_multiplies_rows_from_noise_to_latent(float64):
     matrix = np.asarray([[1.0, 2.0], [0.0, 1.0]])
     parts = {name: jnp.asarray(value) for name, value in decompose(matrix).items()}
@@ -101,6 +109,7 @@ def test_conv1x1_multiplies_rows_from_noise_to_latent(float64):
     np.testing.assert_allclose(got[0, 0], [3.0, 11.0])
 
 
+@pytest.mark.fast
 def test_causal_conv_subtracts_left_and_above():
     # Radius 1 sees left, then above right, above, above left.
     taps = jnp.zeros((4, 1, 1)).at[0].set(0.5).at[2].set(0.25)
@@ -118,6 +127,7 @@ def test_causal_whitening_leaves_unit_covariance(float64):
     np.testing.assert_allclose(rows.T @ covariance @ rows, np.eye(3), atol=1e-12)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("degrees", [2.5, 5.0, 40.0])
 def test_student_t_is_scipys_with_unit_variance(degrees, float64):
     value = np.linspace(-6, 6, 13)

@@ -9,8 +9,6 @@ from scipy.spatial.distance import pdist
 from jaxnoise.distances.bandwidth import median_bandwidth
 from jaxnoise.errors import UsageError
 
-pytestmark = pytest.mark.fast
-
 
 def normal(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
@@ -26,6 +24,7 @@ def test_it_is_the_median_over_all_pairs(counts):
     assert median_bandwidth(first, second) == pytest.approx(float(expected), rel=3e-7)
 
 
+@pytest.mark.fast
 def test_ties_count_as_the_pairs_that_they_are():
     values = np.repeat([0.0, 1.0, 5.0], [4, 3, 2])
     distances = np.abs(values[:, None] - values)[np.triu_indices(9, 1)]
@@ -53,6 +52,7 @@ def test_order_statistics_stand_for_many_samples():
     assert part == float(median_bandwidth(values[::-1], at_most=500))
 
 
+@pytest.mark.fast
 def test_vectors_are_as_far_apart_as_their_differences_are_long():
     first, second = normal(30, 4), normal(2, 9, 4, seed=1)
     expected = np.sqrt(2) * np.median(pdist(np.concatenate([first, second.reshape(-1, 4)])))
@@ -62,6 +62,7 @@ def test_vectors_are_as_far_apart_as_their_differences_are_long():
     assert median_bandwidth(first, vectors=True, at_most=10) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.fast
 def test_unit_and_offset():
     values = normal(200)
     width = float(median_bandwidth(values))
@@ -74,6 +75,7 @@ def test_no_gradient_flows():
     np.testing.assert_allclose(gradient, median_bandwidth(normal(50)), rtol=1e-6)
 
 
+@pytest.mark.fast
 def test_bad_requests_are_refused_in_a_sentence():
     few = jnp.arange(3.0)
     for samples, options, words in (
@@ -89,6 +91,7 @@ def test_bad_requests_are_refused_in_a_sentence():
             unwrap(median_bandwidth)(*samples, **options)
 
 
+@pytest.mark.fast
 def test_under_jit_nan_comes_out():
     width = jax.jit(lambda x: median_bandwidth(x))
     values = jnp.asarray(normal(40))

@@ -10,8 +10,6 @@ from jaxnoise.errors import DataError
 from jaxnoise.interop import torch_archive, torch_pickle
 from jaxnoise.interop.torch_archive import read_archive
 
-pytestmark = pytest.mark.fast
-
 ALLOWED = set(
     """PROTO STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE
     EMPTY_DICT EMPTY_LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL REDUCE BUILD BINPERSID
@@ -56,6 +54,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_anything_else_are_refused(torch_file, path, name):
     symbol = b"c" + name.replace(" ", "\n").encode() + b"\n"
@@ -64,6 +63,7 @@ def test_names_of_anything_else_are_refused(torch_file, path, name):
     refused_pickle(torch_file, path, symbol + b")R", match)
 
 
+@pytest.mark.fast
 def test_nothing_is_executed(torch_file, path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made = b"X" + struct.pack("<I", len(CANARY)) + CANARY.encode()
@@ -80,6 +80,7 @@ def test_nothing_is_executed(torch_file, path, tmp_path, monkeypatch):
     assert not (tmp_path / CANARY).exists()
 
 
+@pytest.mark.fast
 def test_no_other_instruction_is_let_in(torch_file, path):
     names = {opcode.name: opcode.code.encode("latin-1") for opcode in pickletools.opcodes}
     assert ALLOWED < set(names)
@@ -87,6 +88,7 @@ def test_no_other_instruction_is_let_in(torch_file, path):
         refused_pickle(torch_file, path, b"N" + names[name], f"the pickle instruction {name},")
 
 
+@pytest.mark.fast
 def test_calls_of_anything_else_are_refused(torch_file, path):
     ordered, storage = b"ccollections\nOrderedDict\n", b"ctorch\nFloatStorage\n"
     tensor = b"ctorch._utils\n_rebuild_tensor_v2\n"
@@ -106,6 +108,7 @@ def test_calls_of_anything_else_are_refused(torch_file, path):
         refused_pickle(torch_file, path, instructions, match)
 
 
+@pytest.mark.fast
 def test_instructions_that_make_no_sense_are_refused(torch_file, path):
     for instructions in (
         b"",
@@ -145,6 +148,7 @@ def test_instructions_that_make_no_sense_are_refused(torch_file, path):
         refused_pickle(torch_file, path, instructions, "copy it again|no plain state dict")
 
 
+@pytest.mark.fast
 def test_values_that_contain_themselves_are_refused(torch_file, path):
     deep = torch_pickle.MAX_NESTING
     for instructions in (
@@ -176,6 +180,7 @@ def test_repetitions_are_bounded(torch_file, path, monkeypatch):
     refused(torch_file.write(path, [storage, storage]), "more than 1,000 bytes together")
 
 
+@pytest.mark.fast
 def test_the_place_of_a_tensor_is_checked(torch_file, path):
     kind = b"ctorch\nFloatStorage\n"
     text = torch_file.text
@@ -192,6 +197,7 @@ def test_the_place_of_a_tensor_is_checked(torch_file, path):
     refused_pickle(torch_file, path, place, "a storage without a tensor", **{"0": bytes(4)})
 
 
+@pytest.mark.fast
 def test_nonsense_with_right_checksums_is_refused_or_harmless(torch_file, path):
     # A checksum shows an accident, not a forgery: here the pickle is changed and packed anew.
     state = torch_file.StateDict({"a.weight": np.ones((2, 3), np.float32), "a.bias": np.ones(2)})

@@ -12,8 +12,6 @@ from jaxnoise import models
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io import load_model, save_model
 
-pytestmark = pytest.mark.fast
-
 
 @pytest.fixture(scope="module")
 def example():
@@ -35,6 +33,7 @@ def folder(tmp_path, example):
     return save_model(tmp_path / "model", "noiseflow", *example)
 
 
+@pytest.mark.fast
 def test_everything_comes_back(folder, example):
     config, variables = example
     loaded = load_model(folder)
@@ -62,6 +61,7 @@ def test_a_loaded_model_states_the_same_density(folder, example):
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.fast
 def test_an_older_model_is_replaced_and_nothing_is_left_over(folder, example):
     config, variables = example
     (folder.parent / ".model.writing-old").mkdir()
@@ -72,6 +72,7 @@ def test_an_older_model_is_replaced_and_nothing_is_left_over(folder, example):
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
+@pytest.mark.fast
 def test_other_files_are_not_overwritten(folder, example):
     (folder / "thesis.txt").write_text("precious")
     with pytest.raises(UsageError, match="holds something else"):
@@ -79,6 +80,7 @@ def test_other_files_are_not_overwritten(folder, example):
     assert (folder / "thesis.txt").read_text() == "precious"
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     "variables", [{"a/b": np.zeros(1)}, {1: np.zeros(1)}, {"a": object()}, {"a": "text"}]
 )
@@ -88,6 +90,7 @@ def test_what_a_folder_cannot_hold_is_refused(tmp_path, example, variables):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.fast
 def test_every_damaged_byte_of_the_tensors_is_noticed(folder):
     path = folder / "model.safetensors"
     content = path.read_bytes()
@@ -100,6 +103,7 @@ def test_every_damaged_byte_of_the_tensors_is_noticed(folder):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.fast
 def test_every_flipped_bit_of_the_configuration_is_noticed(folder):
     path = folder / "config.json"
     content = path.read_bytes()
@@ -114,6 +118,7 @@ def test_every_flipped_bit_of_the_configuration_is_noticed(folder):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.fast
 def test_the_layout_of_the_configuration_does_not_count(folder, example):
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()), indent=3, sort_keys=True))
@@ -131,6 +136,7 @@ def edit(folder, change):
     path.write_text(json.dumps({**description, "sha256": described}))
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [

@@ -15,8 +15,6 @@ from jaxnoise.metrics import (
     patch_marginal_kl,
 )
 
-pytestmark = pytest.mark.fast
-
 # The bins as Noise Flow states them; numpy's histogram is the oracle for counting.
 STATED_EDGES = np.concatenate([[-1000], np.linspace(-0.1, 0.1, 65), [1000]])
 
@@ -25,11 +23,13 @@ def gaussian(scale, shape, seed=0):
     return np.random.default_rng(seed).normal(scale=scale, size=shape)
 
 
+@pytest.mark.fast
 def test_edges_are_those_of_noise_flow():
     assert len(NOISE_EDGES) == 65
     np.testing.assert_allclose(np.diff(NOISE_EDGES), 0.003125, rtol=1e-9)
 
 
+@pytest.mark.fast
 def test_counts_are_those_of_numpy_with_open_tails():
     noise = gaussian(0.06, (3, 8, 8, 4))
     expected = np.histogram(noise, STATED_EDGES)[0]
@@ -42,12 +42,14 @@ def test_counts_are_those_of_numpy_with_open_tails():
     np.testing.assert_array_equal(jitted, per_patch)
 
 
+@pytest.mark.fast
 def test_a_value_on_an_edge_belongs_above_it_and_infinity_to_a_tail():
     values = np.array([0.0, 1.0, np.inf, -np.inf, np.nan])
     for array in (values, jnp.asarray(values)):
         np.testing.assert_array_equal(noise_counts(array, edges=np.array([0.0, 1.0])), [1, 1, 2])
 
 
+@pytest.mark.fast
 def test_grouped_counts_are_counts_of_each_group():
     noise = gaussian(0.05, (500,))
     groups = np.random.default_rng(1).integers(0, 3, 500)
@@ -56,6 +58,7 @@ def test_grouped_counts_are_counts_of_each_group():
         np.testing.assert_array_equal(counts[group], noise_counts(noise[groups == group]))
 
 
+@pytest.mark.fast
 def test_kl_worked_by_hand():
     real, synthetic = np.array([3, 1, 0]), np.array([1, 2, 1])
     # Smoothed: p = (4, 2, 1) / 7 and q = (2, 3, 2) / 7.
@@ -66,6 +69,7 @@ def test_kl_worked_by_hand():
     assert kl_from_counts(real, synthetic, variant="dropped") == pytest.approx(dropped)
 
 
+@pytest.mark.fast
 def test_dropped_kl_can_be_negative_and_smoothed_kl_is_that_of_scipy():
     real, synthetic = np.array([2, 2, 0]), np.array([3, 0, 1])
     assert kl_from_counts(real, synthetic, variant="dropped") == pytest.approx(0.5 * np.log(2 / 3))
@@ -73,6 +77,7 @@ def test_dropped_kl_can_be_negative_and_smoothed_kl_is_that_of_scipy():
     assert kl_from_counts(real, synthetic) == pytest.approx(expected)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("variant", ["smoothed", "dropped"])
 def test_kl_is_of_the_real_noise_relative_to_the_synthetic(variant):
     real, synthetic = gaussian(0.01, (20_000,)), gaussian(0.03, (20_000,), seed=1)
@@ -104,6 +109,7 @@ def test_jit_gives_what_numpy_gives(variant):
     np.testing.assert_allclose(jax.jit(ks)(real, synthetic), ks(real, synthetic), atol=1e-6)
 
 
+@pytest.mark.fast
 def test_a_patch_is_compared_with_its_own_synthetic_patch():
     real, synthetic = gaussian(0.02, (3, 8, 8, 1)), gaussian(0.03, (3, 8, 8, 1), seed=1)
     values = patch_marginal_kl(real, synthetic)
@@ -111,6 +117,7 @@ def test_a_patch_is_compared_with_its_own_synthetic_patch():
     np.testing.assert_allclose(values, expected)
 
 
+@pytest.mark.fast
 def test_nan_noise_gives_nan():
     real, broken = gaussian(0.02, (2, 4, 4, 1)), gaussian(0.02, (2, 4, 4, 1), seed=1)
     broken[1, 0, 0, 0] = np.nan
@@ -119,11 +126,13 @@ def test_nan_noise_gives_nan():
     np.testing.assert_array_equal(np.isnan(patch_marginal_kl(real, broken)), [False, True])
 
 
+@pytest.mark.fast
 def test_an_empty_histogram_has_no_kl():
     assert np.isnan(kl_from_counts(np.zeros(3, int), np.array([1, 0, 2])))
     assert np.isnan(ks_from_counts(np.zeros(3, int), np.array([1, 0, 2])))
 
 
+@pytest.mark.fast
 def test_real_and_synthetic_noise_may_differ_in_amount():
     real, synthetic = gaussian(0.02, (3, 8, 8, 4)), gaussian(0.02, (1000,), seed=1)
     expected = kl_from_counts(noise_counts(real), noise_counts(synthetic))
@@ -131,11 +140,13 @@ def test_real_and_synthetic_noise_may_differ_in_amount():
     assert 0 < ks(real, synthetic) < 1
 
 
+@pytest.mark.fast
 def test_an_unknown_variant_is_an_error():
     with pytest.raises(ValueError, match="smoothed"):
         marginal_kl(np.zeros(3), np.zeros(3), variant="exact")
 
 
+@pytest.mark.fast
 def test_ks_is_that_of_scipy_up_to_the_bins():
     real, synthetic = gaussian(0.2, (5000,)), gaussian(0.3, (5000,), seed=1)
     exact = float(stats.ks_2samp(real, synthetic)[0])  # type: ignore[arg-type]
@@ -144,6 +155,7 @@ def test_ks_is_that_of_scipy_up_to_the_bins():
     assert exact - slack <= ks(real, synthetic) <= exact + 1e-12
 
 
+@pytest.mark.fast
 def test_ks_of_disjoint_noise_is_one_and_of_shifted_counts_by_hand():
     assert ks(np.full(10, -0.5), np.full(10, 0.5)) == 1
     assert ks_from_counts(np.array([2, 2, 0]), np.array([1, 1, 2])) == pytest.approx(0.5)

@@ -7,8 +7,6 @@ from skimage.metrics import structural_similarity
 from jaxnoise.errors import UsageError
 from jaxnoise.metrics import SSIM_PRESETS, ssim
 
-pytestmark = pytest.mark.fast
-
 # What to ask of scikit-image for the same number.
 GAUSSIAN = {"gaussian_weights": True, "use_sample_covariance": False}
 SKIMAGE = {
@@ -46,10 +44,12 @@ def pooled_by_hand(image, factor):
     return result
 
 
+@pytest.mark.fast
 def test_every_preset_has_an_oracle():
     assert set(SKIMAGE) == set(SSIM_PRESETS)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("preset", SKIMAGE)
 @pytest.mark.parametrize("size", SIZES)
 def test_numpy_gives_the_number_of_scikit_image(preset, size):
@@ -59,6 +59,7 @@ def test_numpy_gives_the_number_of_scikit_image(preset, size):
     assert found == pytest.approx(of_skimage(a, b, preset), abs=1e-12)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("preset", SKIMAGE)
 @pytest.mark.parametrize("size", [(32, 32), (141, 81)])
 def test_jax_gives_the_number_of_scikit_image(preset, size):
@@ -70,6 +71,7 @@ def test_jax_gives_the_number_of_scikit_image(preset, size):
     assert ssim(a, b, preset=preset) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("data_range", [2.0, 255])
 @pytest.mark.parametrize("preset", ["noise_flow", "rcl"])
 def test_the_range_is_that_of_scikit_image(preset, data_range):
@@ -81,6 +83,7 @@ def test_the_range_is_that_of_scikit_image(preset, data_range):
     assert scaled == pytest.approx(ssim(a, b, preset=preset), abs=1e-12)
 
 
+@pytest.mark.fast
 def test_piq_is_the_mean_over_whole_windows_and_channels():
     a, b = pair((13, 12, 2))
     offsets = np.arange(11) - 5
@@ -111,6 +114,7 @@ def test_piq_pools_large_images_and_drops_what_fills_no_block(size, factor):
     assert float(low) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.fast
 def test_images_that_differ_little_far_from_zero_keep_float32():
     # Their variance is 1e-6 and their mean 0.9: a difference of squares would lose all digits.
     a, b = pair((32, 32, 1), noise=1e-3)
@@ -121,6 +125,7 @@ def test_images_that_differ_little_far_from_zero_keep_float32():
     assert float(found) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("preset", SSIM_PRESETS)
 def test_equal_images_are_fully_similar_and_inverted_ones_are_not(preset):
     a, _ = pair((16, 80, 3))
@@ -129,6 +134,7 @@ def test_equal_images_are_fully_similar_and_inverted_ones_are_not(preset):
     assert ssim(a, 1 - a, preset=preset) < 0
 
 
+@pytest.mark.fast
 # More images than numpy handles at once, and one image of several tiles.
 @pytest.mark.parametrize("shape", [(75, 32, 32, 4), (2, 3, 12, 80, 1)])
 def test_an_image_of_a_batch_has_its_own_number(shape):
@@ -141,11 +147,13 @@ def test_an_image_of_a_batch_has_its_own_number(shape):
     np.testing.assert_allclose(ssim(jnp.asarray(a), jnp.asarray(b)), singles, atol=1e-5)
 
 
+@pytest.mark.fast
 def test_an_empty_batch_has_no_numbers():
     empty = np.zeros((0, 16, 16, 1))
     assert ssim(empty, empty).shape == ssim(jnp.asarray(empty), jnp.asarray(empty)).shape == (0,)
 
 
+@pytest.mark.fast
 def test_nan_stays_with_its_image():
     a, b = pair((2, 16, 16, 1))
     b[1, 15, 15, 0] = np.nan
@@ -153,6 +161,7 @@ def test_nan_stays_with_its_image():
         np.testing.assert_array_equal(np.isnan(found), [False, True])
 
 
+@pytest.mark.fast
 def test_whole_numbers_do_not_wrap_around():
     a, b = ((255 * np.clip(image, 0, 1)).astype(np.uint8) for image in pair((16, 16, 3)))
     expected = of_skimage(a.astype(np.float64), b.astype(np.float64), "rcl", 255)
@@ -170,6 +179,7 @@ def test_jit_vmap_and_mixed_arrays_give_the_same(size):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.fast
 def test_jax_in_float64_is_as_exact_as_numpy(float64):
     a, b = pair((2, 75, 16, 2))
     found = ssim(jnp.asarray(a), jnp.asarray(b))
@@ -190,6 +200,7 @@ def test_the_gradient_is_the_slope(float64, preset, size):
     assert float(jnp.vdot(gradient, direction)) == pytest.approx(slope, rel=1e-5)
 
 
+@pytest.mark.fast
 def test_the_gradient_is_finite_where_nothing_varies():
     flat = jnp.full((12, 12, 1), 0.5)
     for other in (flat, jnp.zeros_like(flat)):
@@ -197,6 +208,7 @@ def test_the_gradient_is_finite_where_nothing_varies():
         assert bool(jnp.isfinite(gradient).all())
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("shapes", "options", "message"),
     [

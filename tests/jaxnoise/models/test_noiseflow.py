@@ -37,7 +37,6 @@ def conditions(count=3, size=(6, 8), channels=4):
     return noise, clean, jnp.arange(count) % 2, jnp.asarray([100, 200, 400])[jnp.arange(count) % 3]
 
 
-@pytest.mark.fast
 def test_the_reference_form_stores_as_many_parameters_as_published():
     count = lambda arch: noiseflow.parameter_count(  # noqa: E731
         noiseflow.init(
@@ -143,7 +142,6 @@ def test_training_mode_uses_and_moves_batch_statistics(normalisation):
     assert jax.tree.leaves(state)[0].shape == jax.tree.leaves(before)[0].shape
 
 
-@pytest.mark.fast
 def test_permuting_images_with_their_conditions_permutes_likelihoods():
     options = config()
     variables = random_variables(options)

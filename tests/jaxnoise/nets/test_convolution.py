@@ -55,7 +55,6 @@ def products_of(shape):
     return images, kernel, normal(2, number, height, width, behind)
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("shape", SHAPES)
 def test_value_and_gradients_are_sums_over_taps(float64, shape):
     images, kernel, change = map(np.asarray, products_of(shape))

@@ -19,7 +19,6 @@ def noisy_images(*shape):
     return np.random.default_rng(0).uniform(size=shape)
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("train", [False, True])
 def test_against_numpy(float64, train):
     net = DnCNN(channels=2, features=3, depth=4)

@@ -91,7 +91,6 @@ def test_a_shared_module_has_the_gradients_of_all_its_levels(float64):
         )
 
 
-@pytest.mark.fast
 def test_an_image_moved_by_32_pixels_has_its_estimate_moved(float64):
     net = UNet(channels=1, features=3)
     noisy = jnp.asarray(noisy_images(1, 576, 32, 1))

@@ -92,7 +92,6 @@ def test_autoregressive_is_no_worse_than_nlf_on_white_noise():
     assert float(difference.mean()) / values < parameters / arguments[0].size
 
 
-@pytest.mark.fast
 def test_unknown_conditions_are_refused():
     arguments = data(8, 8)
     for module in (nlf, autoregressive, poisson, poisson_gaussian):
@@ -115,7 +114,6 @@ def test_samples_have_the_variance_of_the_data(module):
     assert abs(float(sample.mean())) < 5 * float(sample.std()) / np.sqrt(sample.size)
 
 
-@pytest.mark.fast
 def test_poisson_counts_photons():
     clean = jnp.full((1, 64, 64, 2), 0.02)
     config = poisson.Config(channels=2)
@@ -146,7 +144,6 @@ def test_poisson_variance_is_that_of_each_condition():
     np.testing.assert_allclose(photon, [[1e-3, 4e-3]], rtol=5 * np.sqrt(2 / 4096))
 
 
-@pytest.mark.fast
 def test_next_to_no_shot_noise_is_next_to_no_noise():
     clean = jnp.full((1, 64, 64, 2), 0.5)
     config = poisson.Config(channels=2)

@@ -144,7 +144,6 @@ def test_an_unknown_objective_and_r2r_without_a_key_are_refused(shots):
         joint_terms(gaussian, blur, state, *shots, objective="r2r")
 
 
-@pytest.mark.fast
 def test_any_noise_model_with_a_density_will_do(shots, conditions):
     config = nlf.Config(cameras=CAMERAS, isos=ISOS)
     table = jnp.full((2, 2), -4.0)
