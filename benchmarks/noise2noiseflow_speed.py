@@ -3,6 +3,7 @@
 The same DnCNN of 9 layers and 64 features and, for the joint step, the same noise flow as in
 `benchmarks/noiseflow_speed.py`, with the same weights, checked first to give the same numbers; then
 each measurement in a process of its own, JAX and PyTorch in either of its memory formats in turn.
+JAX also with XLA's own gradient to the kernels, to see what ours is worth.
 """
 
 import argparse
@@ -24,8 +25,14 @@ from benchmarks.noiseflow_speed import (
 )
 
 WEIGHT = 2.0**18
-FRAMEWORKS = ("jax", "torch", "torch_channels_last")
-TITLES = {"jax": "JAX", "torch": "PyTorch", "torch_channels_last": "channels last"}
+PEERS = ("torch", "torch_channels_last")
+FRAMEWORKS = ("jax", "jax_xla_gradient", *PEERS)
+TITLES = {
+    "jax": "JAX",
+    "jax_xla_gradient": "XLA's gradient",
+    "torch": "PyTorch",
+    "torch_channels_last": "channels last",
+}
 
 
 def main() -> int:
@@ -69,10 +76,11 @@ def compare(options: argparse.Namespace) -> None:
             times = take_turns(turn, FRAMEWORKS, options.rounds)
             for name in times["jax"]:
                 line = {"batch_size": batch_size, **row(threads, name, times, batch_size)}
-                rates = [line[f"{framework}_patches_per_second"] for framework in FRAMEWORKS]
+                rates = {kind: line[f"{kind}_patches_per_second"] for kind in FRAMEWORKS}
                 print(f"{batch_size:>5} {threads:>5} {name:<10}", end="")
-                print("".join(f" {rate:>13.1f} /s" for rate in rates), end="")
-                print(f" {rates[0] / max(rates[1:]):>10.2f}", flush=True)
+                print("".join(f" {rate:>13.1f} /s" for rate in rates.values()), end="")
+                faster = max(rates[kind] for kind in PEERS)
+                print(f" {rates['jax'] / faster:>10.2f}", flush=True)
                 rows.append(line)
     settings = {"patch": [SIZE, SIZE, CHANNELS], "weight": WEIGHT}
     settings |= {"timed_calls": options.steps, "rounds": options.rounds}
@@ -91,9 +99,13 @@ def work(options: argparse.Namespace) -> dict:
     (batch_size,) = options.batch_sizes
     if options.worker == "check":
         return check(batch_size)
-    if options.worker == "jax":
-        return time_jax(batch_size, options.steps)
-    return time_torch(batch_size, options.steps, options.worker == "torch_channels_last")
+    if options.worker in PEERS:
+        return time_torch(batch_size, options.steps, options.worker == "torch_channels_last")
+    if options.worker == "jax_xla_gradient":
+        from jaxnoise.nets import convolution
+
+        convolution._kernel_gradient = convolution._library_kernel_gradient
+    return time_jax(batch_size, options.steps)
 
 
 def shots(batch_size: int) -> dict[str, Any]:
@@ -185,7 +197,7 @@ def check(batch_size: int) -> dict[str, float]:
     }
     differences = {}
     for channels_last in (False, True):
-        name = FRAMEWORKS[1 + channels_last]
+        name = PEERS[channels_last]
         noisy1, noisy2, conditions = torch_columns(batch, channels_last=channels_last)
         for mode, estimate in ours.items():
             denoiser, _ = torch_models(variables, config, channels_last=channels_last)
