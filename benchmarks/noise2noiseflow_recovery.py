@@ -22,7 +22,8 @@ SETTINGS = {"low": (7.2e-4, 3e-6), "middle": (2e-3, 3e-5), "high": (4e-3, 1e-4)}
 SIDE = 96
 SIZES = {"train": 384, "validation": 16, "test": 96}
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "recovery.png"
-PIXELS_OF_BLUR = {"smooth": 6.0, "ordinary": 0.0}
+# As smooth as the smallest photograph allows, with what the blur sees around a patch.
+PIXELS_OF_BLUR = {"smooth": 9.0, "ordinary": 0.0}
 
 
 @dataclass(frozen=True)
@@ -114,25 +115,29 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="of the denoiser")
     parser.add_argument("--folder", type=Path, default=Path("runs/noise2noiseflow_recovery"))
     options = parser.parse_args(arguments)
 
-    cases = [("smooth", setting, "cross") for setting in SETTINGS]
-    cases += [("ordinary", "middle", "cross"), ("ordinary", "middle", "difference")]
-    rows = [recover(*case, seed, options) for case in cases for seed in options.seeds]
+    cases = [("smooth", name, "cross", seed) for name in SETTINGS for seed in options.seeds]
+    ordinary = [("ordinary", "middle", objective) for objective in ("cross", "difference")]
+    cases += [(*case, options.seeds[0]) for case in ordinary]
+    rows = [recover(*case, options) for case in cases]
     draw(rows, FIGURE)
     for row in rows:
         del row["curve"]
-    within = [abs(row["slope_error"]) <= 0.1 for row in rows if row["images"] == "smooth"]
+    smooth = [row for row in rows if row["images"] == "smooth"]
+    within = [abs(row["slope_error"]) <= 0.1 for row in smooth]
     results: dict[str, Any] = {
         "steps": options.steps,
         "learning_rate": options.learning_rate,
         "patch": SIDE,
+        "pixels_of_blur": PIXELS_OF_BLUR,
         "runs": rows,
+        "smooth_within_10_percent": f"{sum(within)} of {len(within)}",
+        "largest_error_ratio_of_smooth": max(row["error_ratio"] for row in smooth),
     }
-    results["smooth_within_10_percent"] = f"{sum(within)} of {len(within)}"
     print(write_record("noise2noiseflow_recovery", results))
     return 0 if all(within) else 1
 
