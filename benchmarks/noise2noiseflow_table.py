@@ -169,8 +169,9 @@ def row_of(run: Run, evaluation: dict[str, Any]) -> dict[str, Any]:
             "patch_kl": model["patch_kl_smoothed"],
         }
     if "denoisers" in evaluation:
-        best = evaluation["denoisers"][-1]
+        noisy, *_, best = evaluation["denoisers"]
         row |= {key: best[key] for key in ("psnr", "ssim", "error_ratio")}
+        row |= {"noisy_psnr": noisy["psnr"], "noisy_ssim": noisy["ssim"]}
     return row
 
 
