@@ -32,6 +32,7 @@ def runs_of(options: argparse.Namespace, seed: int) -> Iterator[Run]:
     common = {"dataset": "pairs", "source": options.source, "seed": seed, "images": False}
     common["accelerator"] = options.accelerator
     size = {"steps": options.steps, "batch_size": options.batch_size}
+    size["denoiser_learning_rate"] = options.learning_rate
 
     def run(name: str, system: str, **own: object) -> Run:
         return Run(f"{name.replace(' ', '-').replace(chr(39), '')}-{seed}", system, common | own)
@@ -61,8 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--source", type=Path, required=True, help="folder with index.csv")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--folder", type=Path, default=Path("runs/denoiser_noise"))
     options = parser.parse_args(arguments)
@@ -97,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{name:24s}{psnr['mean']:8.2f}{psnr['lowest']:11.2f}{psnr['highest']:9.2f}"
             f"{row['ssim']['mean']:9.4f}{row['error_ratio']['mean']:12.3f}"
         )
-    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "seeds")}
+    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "learning_rate", "seeds")}
     settings["commits_of_runs"] = sorted(commits)
     results = {"source": options.source.name, **settings, "trained_on": table}
     print(write_record("denoiser_noise", results))
