@@ -99,7 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
             f"{name:24s}{psnr['mean']:8.2f}{psnr['lowest']:11.2f}{psnr['highest']:9.2f}"
             f"{row['ssim']['mean']:9.4f}{row['error_ratio']['mean']:12.3f}"
         )
-    settings = {key: getattr(options, key) for key in ("steps", "batch_size", "learning_rate", "seeds")}
+    settings = {
+        key: getattr(options, key) for key in ("steps", "batch_size", "learning_rate", "seeds")
+    }
     settings["commits_of_runs"] = sorted(commits)
     results = {"source": options.source.name, **settings, "trained_on": table}
     print(write_record("denoiser_noise", results))
