@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3, help="of the denoisers")
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--folder", type=Path, default=Path("runs/denoiser_noise"))
     options = parser.parse_args(arguments)

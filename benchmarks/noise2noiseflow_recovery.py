@@ -169,7 +169,7 @@ def recover(images: str, setting: str, objective: str, seed: int, options: Any) 
         objective=objective,
         steps=options.steps,
         batch_size=2,
-        # With 16, one channel in a few runs had no way through the network and kept its noise.
+        # A narrower network may leave a channel without a way through it, and with all its noise.
         features=24,
         depth=5,
         denoiser_learning_rate=options.learning_rate,

@@ -72,12 +72,16 @@ ON_DEVICES = """
 import sys
 from pathlib import Path
 
+from train.devices import start_jax
 import jax
-from jax.sharding import AxisType
 
+every = start_jax("cpu")
 for count in map(int, sys.argv[2].split()):
-    devices = jax.devices()[:count]
-    mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+    mesh = every
+    if count < every.size:
+        devices = jax.devices()[:count]
+        mesh = jax.make_mesh((count,), ("data",), axis_types=every.axis_types, devices=devices)
+    assert mesh.size == count
     train(mesh, Path(sys.argv[1]) / f"{count}-devices", sys.argv[3])
 """
 

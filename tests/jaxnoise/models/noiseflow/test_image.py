@@ -41,7 +41,7 @@ def test_bands_of_any_height_give_the_noise_of_the_plain_bijectors(
         return flow.bijector.forward(latent[None])[0, : size[0], : size[1]]
 
     expected = plain(variables, whole.clean, whole.state)
-    for rows in (None, 1, 7):
+    for rows in (None, 1, 7, 16):
         noise = draw(rows)
         assert noise.shape == clean.shape and noise.dtype == np.float32
         np.testing.assert_allclose(noise, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
