@@ -68,7 +68,7 @@ def campaign(folder: Path, *, flips: int, losses: int, seed: int) -> dict[str, A
         different and taken for whole, or for an error that is no sentence.
     """
     from jaxnoise.io import load_model, save_model
-    from train.checkpoint import Checkpoints
+    from train.engine.checkpoint import Checkpoints
 
     generator = random.Random(seed)
     config, template, trees = states(seed)
@@ -186,16 +186,18 @@ def states(seed: int) -> tuple[Any, Any, dict[int, Any]]:
     import numpy as np
 
     from jaxnoise import models
-    from train import likelihood
-    from train.loop import start_training
+    from train.engine.guard import start_training
+    from train.steps.optimisers import noise_model_adam
 
     model = models.get("noiseflow")
     config = model.Config(arch="N-W-Ax1-K1", cameras=("a", "b"), isos=(100, 400))
-    optimiser = likelihood.adam(
+    optimiser = noise_model_adam(
         steps=10, learning_rate=1e-3, moments_learning_rate=1e-3, warm_up=0.0, clip=1.0
     )
     variables = model.init(jax.random.key(seed), config)
-    training = start_training(likelihood.initial_state(variables, optimiser))
+    training = start_training(
+        {"variables": variables, "optimiser": optimiser.init(variables["params"])}
+    )
     best = {"kept": variables, "score": np.float64(1.5), "step": np.int64(0)}
     template = jax.tree.map(np.asarray, {"training": training, "best": best})
     generator = np.random.default_rng(seed)
@@ -264,7 +266,7 @@ def is_sentence(error: Exception) -> bool:
         error: what was raised.
     """
     from jaxnoise.errors import DataError, UsageError
-    from train.errors import NoCheckpoint
+    from train.engine.errors import NoCheckpoint
 
     text = str(error)
     known = isinstance(error, DataError | UsageError | NoCheckpoint)

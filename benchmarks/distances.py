@@ -43,7 +43,7 @@ def main() -> int:
         return 0
     from benchmarks.distances_tables import tables
     from jaxnoise.errors import UsageError
-    from train.devices import start_jax
+    from train.engine.devices import start_jax
 
     try:
         start_jax(options.accelerator)
@@ -56,7 +56,7 @@ def main() -> int:
     if not options.no_record:
         from benchmarks.distances_figures import FIGURES, speed_figure
         from benchmarks.record import write_record
-        from train.figures import save_png
+        from train.report.style import save_png
 
         print(f"\nwritten to {write_record('distances', results)}")
         FIGURES.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,7 @@ def main() -> int:
     print_others(others)
     if not options.no_record:
         from benchmarks.distances_figures import FIGURES, accuracy_figure
-        from train.figures import save_png
+        from train.report.style import save_png
 
         settings = {"samples": samples, "distributions": list(DISTRIBUTIONS)}
         settings |= {"changes": list(CHANGES), "timed_sets": TIMED_SETS}

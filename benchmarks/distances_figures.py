@@ -6,7 +6,7 @@ from matplotlib.lines import Line2D
 
 from benchmarks.distances_methods import OURS
 from benchmarks.record import ROOT
-from train.figures import INK, PALETTE, Picture, legend_below, new_figure, styled
+from train.report.style import INK, PALETTE, Picture, legend_below, new_figure, styled
 
 FIGURES = ROOT / "docs" / "figures"
 OUR_COLOUR = PALETTE[5]

@@ -77,7 +77,7 @@ def row_of(run: Run, evaluation: dict[str, Any], folder: Path) -> dict[str, Any]
         evaluation: its evaluation.json.
         folder: of all runs.
     """
-    from train.noisy_pairs import MARGIN_OF_TRUTH
+    from train.steps.shot_pairs import MARGIN_OF_TRUTH
 
     text = (folder / run.name / "metrics.jsonl").read_text()
     rows = [json.loads(line) for line in text.splitlines()]

@@ -153,17 +153,19 @@ def recover(images: str, setting: str, objective: str, seed: int, options: Any) 
         options: of the command line.
     """
     from jaxnoise import models
-    from train import noise2noiseflow
-    from train.devices import start_jax
-    from train.signals import StopSignals
-    from train.writer import read_metrics
+    from train.engine.devices import start_jax
+    from train.engine.run import fit_phases
+    from train.engine.signals import StopSignals
+    from train.engine.system import Run
+    from train.noise2noiseflow import system
+    from train.noise2noiseflow.config import Config
 
     beta1, beta2 = SETTINGS[setting]
     data = scenes(beta1, beta2, blur=PIXELS_OF_BLUR[images], seed=seed)
     # Everything that options can change: a folder of other settings would be taken for finished.
     size = f"{options.steps}-steps-{options.learning_rate:g}"
     workdir = options.folder / f"{images}-{setting}-{objective}-{size}-{seed}"
-    config = noise2noiseflow.Config(
+    config = Config(
         arch="S",
         start="fresh",
         objective=objective,
@@ -179,8 +181,9 @@ def recover(images: str, setting: str, objective: str, seed: int, options: Any) 
         validation_patches=SIZES["validation"],
     )
     mesh = start_jax("auto")
-    fitted = noise2noiseflow.train(config, data, workdir=workdir, mesh=mesh, stop=StopSignals())
-    best, settings = fitted["joint"].best, noise2noiseflow.model_config(config, data)
+    run = Run(config=config, data={"data": data}, mesh=mesh, workdir=workdir)
+    joint = fit_phases(system.phases(run), run, stop=StopSignals())[system.JOINT]
+    best, settings = joint.kept, system.settings_of(config, data)
     learnt = models.get("noiseflow").describe(best["noise_model"], settings.noise_model)
     estimate = np.asarray(denoise(best["denoiser"], settings.denoiser, data))
     test = data.arrays["test"]
@@ -204,7 +207,7 @@ def recover(images: str, setting: str, objective: str, seed: int, options: Any) 
         "error_ratio": float(squared_error.mean() / (noise**2).mean()),
         "curve": [
             (entry["step"], entry["parameters"]["beta1"], entry["parameters"]["beta2"])
-            for entry in read_metrics(workdir / "metrics.jsonl")
+            for entry in joint.rows()
             if "parameters" in entry
         ],
     }

@@ -187,18 +187,18 @@ def add_excess(options, seed: int, runs: list[Run], rows: dict[str, dict[str, An
     from datasets.pipeline import open_dataset
     from jaxnoise import models
     from jaxnoise.io import load_model
-    from train import comparison
-    from train.denoised import test_result
-    from train.devices import start_jax
-    from train.likelihood import nll_per_dimension
+    from train.densities import nll_per_dimension
+    from train.engine.devices import start_jax
+    from train.report.denoiser_numbers import test_result
+    from train.report.test_set import test_batches, test_set
 
     mesh = start_jax(options.accelerator)
     data = open_dataset(f"camera_sim/{options.data}", seed=seed)
     limits: dict[str, Any] = {"batch_size": 50, "limit": 1500}
-    test = comparison.test_set(data, **limits)
+    test = test_set(data, **limits)
 
     def nll(name: str, config: Any, variables: Any) -> np.ndarray:
-        batches = comparison.test_batches(data, **limits)
+        batches = test_batches(data, **limits)
         return nll_per_dimension(models.get(name), config, mesh)(variables, batches)
 
     supervised = {}

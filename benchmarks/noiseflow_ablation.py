@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=64)
     options = parser.parse_args(arguments)
 
-    from train.devices import start_jax
+    from train.engine.devices import start_jax
 
     mesh = start_jax("auto")
     excess: dict[str, list[np.ndarray]] = {}
@@ -92,28 +92,35 @@ def _results(options, seed, mesh):
     """One test result after another for a seed: AWGN, then each architecture."""
     from datasets.pipeline import open_dataset
     from jaxnoise import models
-    from train import comparison, noiseflow
-    from train.signals import StopSignals
+    from train.densities import to_noise_batch
+    from train.engine.run import fit_phases
+    from train.engine.signals import StopSignals
+    from train.engine.system import Run
+    from train.noiseflow import system
+    from train.noiseflow.config import NONE, PRESETS, Config
+    from train.report.candidates import Candidate, fitted_baselines, test_result
+    from train.report.test_set import test_set
+    from train.steps.start import first_patches
 
     data = open_dataset(f"camera_sim/{options.data}", seed=seed)
     limit = data.sizes["test"]
     size = options.batch_size
-    test = comparison.test_set(data, batch_size=size, limit=limit)
+    test = test_set(data, batch_size=size, limit=limit)
     measure = {"mesh": mesh, "batch_size": size, "limit": limit, "seed": seed, "temperature": 1.0}
-    awgn = comparison.fitted_baselines(data, patches=data.sizes["train"], seed=seed)[0]
-    yield comparison.test_result(awgn, data, **measure), test
+    first = first_patches(data, patches=data.sizes["train"], seed=seed)
+    awgn = fitted_baselines(data, to_noise_batch(first))[0]
+    yield test_result(awgn, data, **measure), test
     for arch in options.archs:
-        defaults = noiseflow.Config(**noiseflow.PRESETS["cpu"])
+        defaults = Config(**{**PRESETS["cpu"], "compare": NONE})
         config = dataclasses.replace(
             defaults, arch=arch, steps=options.steps, batch_size=size, seed=seed
         )
         with tempfile.TemporaryDirectory() as folder:
-            fitted = noiseflow.train(
-                config, data, arch=arch, workdir=Path(folder), mesh=mesh, stop=StopSignals()
-            )
-        settings = noiseflow.model_config(config, data, arch=arch)
-        model = comparison.Candidate(arch, models.get("noiseflow"), settings, fitted.best)
-        yield comparison.test_result(model, data, **measure), test
+            run = Run(config=config, data={"data": data}, mesh=mesh, workdir=Path(folder))
+            fitted = fit_phases(system.phases(run), run, stop=StopSignals())[arch]
+        settings = system.settings_of(config, data, arch=arch)
+        model = Candidate(arch, models.get("noiseflow"), settings, fitted.kept)
+        yield test_result(model, data, **measure), test
 
 
 def _pooled_kl(real: np.ndarray, synthetic: np.ndarray | None) -> float:

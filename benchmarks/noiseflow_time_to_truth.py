@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 STARTED = time.perf_counter()
@@ -90,7 +92,7 @@ Progress = Iterator[tuple[int, Callable[[], float]]]
 
 def in_jaxnoise(name: str) -> Progress:
     """Steps of a trainer, each with a function that measures the distance to the truth."""
-    from train.devices import start_jax
+    from train.engine.devices import start_jax
 
     mesh = start_jax("auto")
     import jax
@@ -99,13 +101,17 @@ def in_jaxnoise(name: str) -> Progress:
 
     from datasets.pipeline import open_dataset
     from jaxnoise import models
-    from train import likelihood, noiseflow
+    from train.densities import FIELDS, nll_per_dimension
+    from train.engine.system import Run
+    from train.noiseflow import system
+    from train.noiseflow.config import PRESETS, Config
+    from train.steps.likelihood import likelihood_step
 
     data = open_dataset("camera_sim/exact")
-    arch = noiseflow.Config.arch if name == "default" else PAPER
-    config = noiseflow.Config(**{**noiseflow.PRESETS["cpu"], "arch": arch})
+    arch = Config.arch if name == "default" else PAPER
+    config = Config(**{**PRESETS["cpu"], "arch": arch})
     model = models.get("noiseflow")
-    settings = noiseflow.model_config(config, data, arch=arch)
+    settings = system.settings_of(config, data, arch=arch)
     if name.startswith("recipe"):
         settings = model.Config(
             arch=PAPER,
@@ -116,13 +122,15 @@ def in_jaxnoise(name: str) -> Progress:
         )
         optimiser = optax.adam(LEARNING_RATE)
         variables = model.init(jax.random.key(0), settings)
-        state = likelihood.initial_state(variables, optimiser)
-        step, size = likelihood.likelihood_step(model, settings, optimiser), BATCH_SIZE
+        state = {"variables": variables, "optimiser": optimiser.init(variables["params"])}
+        options = {"model": model, "settings": settings, "optimiser": optimiser}
+        step, size = partial(likelihood_step, **options), BATCH_SIZE
     else:
-        task = noiseflow.task(config, data, arch=arch, mesh=mesh)
+        run = Run(config=config, data={"data": data}, mesh=mesh, workdir=Path())
+        task = system.task(run, arch, {})
         state, step, size = task.state, task.step, config.batch_size
     step = jax.jit(step, donate_argnums=0)
-    nll = likelihood.nll_per_dimension(model, settings, mesh)
+    nll = nll_per_dimension(model, settings, mesh)
     truth, batches = validation(data, size)
 
     def above_truth() -> float:
@@ -132,7 +140,8 @@ def in_jaxnoise(name: str) -> Progress:
     while True:
         yield taken, above_truth
         batch = data.batch("train", seed=0, step=taken, batch_size=size)
-        state, _ = step(state, likelihood.columns(batch), jax.random.key(0))
+        fields = {name: batch[name] for name in FIELDS}
+        state, _ = step(state, (), fields, jax.random.key(0))
         taken += 1
 
 

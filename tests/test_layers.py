@@ -57,10 +57,29 @@ RULES = {
         own={"jaxnoise.raw", "jaxnoise.io", "jaxnoise.noise"},
         packages={"grain", "tensorflow_datasets", "skimage", "etils", "absl", "tqdm"},
     ),
-    "train": Rule(
-        own={*BELOW_MODELS, "jaxnoise.models", "jaxnoise", "datasets"},
-        packages={"flax", "optax", "orbax", "matplotlib", "safetensors", "tqdm", "absl"},
+    "train": Rule(),
+    "train.engine": Rule(own={"jaxnoise.io", "datasets"}, packages={"orbax", "tqdm", "absl"}),
+    "train.densities": Rule(own={"train.engine"}),
+    "train.steps": Rule(
+        own={*BELOW_MODELS, "jaxnoise.models", "train.engine", "train.densities"},
+        packages={"optax"},
     ),
+    "train.report": Rule(
+        own={*BELOW_MODELS, "jaxnoise.models", "train.engine", "train.densities"},
+        packages={"matplotlib"},
+    ),
+    **{
+        f"train.{name}": Rule(
+            own={
+                *BELOW_MODELS,
+                "jaxnoise.models",
+                "datasets",
+                *(f"train.{part}" for part in ("engine", "densities", "steps", "report")),
+            },
+            packages={"optax"},
+        )
+        for name in SYSTEMS
+    },
 }
 
 # Reading a model folder needs the Config class of the model it names, and gets it by that name.
@@ -70,7 +89,7 @@ REGISTRY, USES_REGISTRY = "jaxnoise.models", {"jaxnoise.io"}
 GATES = {
     "distrax": "jaxnoise/bijectors/_distrax.py",
     "grain": "datasets/pipeline.py",
-    "orbax": "train/checkpoint.py",
+    "orbax": "train/engine/checkpoint.py",
 }
 
 
@@ -123,9 +142,9 @@ def is_module(name: str, root: Path) -> bool:
 
 
 def part_of(name: str) -> str:
-    """The part of the project that a module belongs to: `jaxnoise.<part>`, or the top package."""
+    """The part of the project that a module belongs to: two names deep in jaxnoise and train."""
     pieces = name.split(".")
-    return ".".join(pieces[:2]) if pieces[0] == "jaxnoise" else pieces[0]
+    return ".".join(pieces[:2]) if pieces[0] in ("jaxnoise", "train") else pieces[0]
 
 
 def module_of(path: Path, root: Path) -> str:
@@ -203,7 +222,7 @@ def test_every_import_obeys_the_rules():
         "jaxnoise",
         "jaxnoise.__main__",
         *sorted(f"jaxnoise.cli.{path.stem}" for path in ROOT.glob("jaxnoise/cli/[a-z]*.py")),
-        *sorted(f"train.{path.stem}" for path in ROOT.glob("train/*.py") if path.stem in SYSTEMS),
+        *sorted(f"train.{path.parent.name}.config" for path in ROOT.glob("train/*/config.py")),
     ],
 )
 def test_importing_it_starts_nothing_slow(module):
@@ -222,7 +241,11 @@ PLANTED = [
     ("jaxnoise/losses/a.py", "from jaxnoise.nets import b", "may not import jaxnoise.nets"),
     ("jaxnoise/nets/a.py", "def f():\n    import distrax", "may not import distrax"),
     ("jaxnoise/bijectors/a.py", "import distrax", "only jaxnoise/bijectors/_distrax.py"),
-    ("jaxnoise/io/a.py", "import importlib\nimportlib.import_module('train.run')", "import train"),
+    (
+        "jaxnoise/io/a.py",
+        "import importlib\nimportlib.import_module('train.engine')",
+        "import train",
+    ),
     ("jaxnoise/io/a.py", "from jaxnoise.models import get", "may not import jaxnoise.models"),
     ("jaxnoise/io/a.py", "def f():\n    from jaxnoise.models import rcl", "may not import"),
     ("jaxnoise/models/cono.py", "from . import rcl", "one model imports another"),
@@ -231,9 +254,16 @@ PLANTED = [
     ("jaxnoise/models/rcl.py", "import tensorflow_datasets", "may not import tensorflow_datasets"),
     ("jaxnoise/__init__.py", "import jax", "importing jaxnoise must not import jax"),
     ("jaxnoise/new/a.py", "import numpy", "jaxnoise.new has no rule"),
-    ("train/rcl.py", "from train import cono", "one trainer imports another"),
-    ("train/rcl.py", "def f():\n    import orbax.checkpoint", "only train/checkpoint.py"),
-    ("train/rcl.py", "import jax\nclass Config: pass", "a module with a Config imports jax"),
+    ("train/rcl/system.py", "from train import cono", "one trainer imports another"),
+    ("train/rcl/step.py", "from train.cono.step import f", "train.rcl may not import train.cono"),
+    ("train/engine/a.py", "def f():\n    import orbax.checkpoint", "only train/engine/check"),
+    ("train/rcl/a.py", "import jax\nclass Config: pass", "a module with a Config imports jax"),
+    ("train/engine/a.py", "from train.steps import b", "train.engine may not import train.steps"),
+    ("train/engine/a.py", "from jaxnoise import models", "may not import jaxnoise.models"),
+    ("train/report/a.py", "from train.steps import b", "train.report may not import train.steps"),
+    ("train/report/a.py", "import optax", "train.report may not import optax"),
+    ("train/steps/a.py", "from train.report import b", "train.steps may not import train.report"),
+    ("train/new/a.py", "import numpy", "train.new has no rule"),
     ("datasets/a.py", "import grain", "only datasets/pipeline.py may import grain"),
     (
         "datasets/a.py",
@@ -248,7 +278,8 @@ PLANTED = [
 def test_a_planted_violation_is_found(tmp_path, path, source, expected):
     for name in ("noise/b", "nets/b", "io/__init__", "models/rcl", "models/cono"):
         write(tmp_path / f"jaxnoise/{name}.py", "")
-    write(tmp_path / "train/cono.py", "")
+    for name in ("cono/step", "steps/b", "report/b"):
+        write(tmp_path / f"train/{name}.py", "")
     write(tmp_path / path, source)
     found = violations(tmp_path)
     assert found and all(line.startswith(path) for line in found)
@@ -262,7 +293,8 @@ ALLOWED = [
     ("jaxnoise/models/cono.py", "from jaxnoise.bijectors import b\nfrom jaxnoise import noise"),
     ("jaxnoise/io/a.py", "def load():\n    from jaxnoise.models import get"),
     ("jaxnoise/models/__init__.py", "def get(name):\n    from jaxnoise.models import cono"),
-    ("train/rcl.py", "class Config: pass\ndef main():\n    import jax\n    from train import loop"),
+    ("train/rcl/config.py", "from train.engine import options\nclass Config: pass"),
+    ("train/rcl/system.py", "from train.steps import a\nfrom train.report import b\nimport jax"),
     ("datasets/pipeline.py", "import grain"),
     ("jaxnoise/models/cono/net.py", "from jaxnoise.models.cono import config"),
 ]

@@ -19,7 +19,7 @@ def test_a_little_damage_is_noticed_or_harmless(tmp_path):
 def test_a_reader_that_does_not_check_is_found(tmp_path, monkeypatch):
     # Flips go to all files in turn, and those in the head of a tensor file are refused anyway.
     from jaxnoise.io import model_folder
-    from train import checkpoint
+    from train.engine import checkpoint
 
     monkeypatch.setattr(checkpoint, "_describe", lambda array: {"shape": list(array.shape)})
     monkeypatch.setattr(model_folder, "_describe", lambda array: {"shape": list(array.shape)})

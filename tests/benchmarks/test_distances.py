@@ -12,7 +12,7 @@ from benchmarks.distances_methods import METHODS, OURS, Method, Problem
 from benchmarks.distances_tables import exponents, tables
 from benchmarks.distances_timing import Budget, Entry, Meter, work
 from benchmarks.distances_worst import NOT_A_NUMBER, Worst
-from train.figures import save_png
+from train.report.style import save_png
 
 RANDOM = np.random.default_rng(5)
 PROBLEM = Problem(*RANDOM.standard_normal((2, 8, 32), np.float32), width=1.5, nodes=16)

@@ -314,7 +314,7 @@ def test_wrong_requests_are_sentences(tree, tmp_path):
 
 
 def test_a_model_is_trained_on_it(tree, tmp_path, capsys):
-    from train import noiseflow
+    from train.engine.program import main
 
     small = (
         *("--steps", "3", "--batch-size", "8", "--evaluate-every", "3", "--patch-size", str(PATCH)),
@@ -323,7 +323,7 @@ def test_a_model_is_trained_on_it(tree, tmp_path, capsys):
     )
     places = ("--data-dir", str(tmp_path / "records"), "--workdir", str(tmp_path / "run"))
     source = ("--dataset", "sidd_raw", "--source", str(tree.root))
-    assert noiseflow.main([*small, *places, *source]) == 0
+    assert main("train.noiseflow", [*small, *places, *source]) == 0
     assert "S-G-CAM" in capsys.readouterr().out
     report = (tmp_path / "run" / "report.html").read_text()
     assert "normalised by black and white level" in report

@@ -91,14 +91,14 @@ def test_an_edit_makes_new_records(tmp_path):
 
 
 def test_there_is_nothing_to_train_on(tmp_path, capsys):
-    from train import noiseflow
+    from train.engine.program import main
 
     data = read(write(tmp_path))
     with pytest.raises(UsageError, match="sidd_val has no split 'train': choose one of test"):
         data.batch("train", seed=0, step=0, batch_size=1)
     places = ("--data-dir", str(tmp_path / "records"), "--workdir", str(tmp_path / "run"))
     source = ("--dataset", "sidd_val", "--source", str(tmp_path), "--accelerator", "cpu")
-    assert noiseflow.main([*places, *source]) == 2
+    assert main("train.noiseflow", [*places, *source]) == 2
     assert "sidd_val has no split 'train'" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 

@@ -1,4 +1,4 @@
-"""The toy system, a program and a module at once; run folders and device counts, compared."""
+"""A small task, a toy system; run folders and device counts, compared."""
 
 import importlib.util
 import json
@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-TOY = Path(__file__).with_name("toy_run.py")
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
 def toy():
-    spec = importlib.util.spec_from_file_location("toy_run", TOY)
+    """The module of the small task."""
+    spec = importlib.util.spec_from_file_location("small_task", HERE / "engine/small_task.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="session")
-def toy_program():
-    return TOY
+def toy_environment():
+    """Environment in which `python -m toy` is the toy system."""
+    return {**os.environ, "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{HERE}"}
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +36,7 @@ def records(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def mesh():
-    from train.devices import start_jax
+    from train.engine.devices import start_jax
 
     return start_jax("cpu")
 
@@ -69,34 +71,53 @@ def assert_same_tree():
 
 
 ON_DEVICES = """
+import dataclasses
+import importlib
+import json
 import sys
 from pathlib import Path
 
-from train.devices import start_jax
-import jax
+package, name, options, folder, *counts = sys.argv[1:]
+command = importlib.import_module(f"{package}.config").COMMANDS[name]
+config = command.options(**{**command.presets["cpu"], **json.loads(options)})
 
+from train.engine.devices import start_jax
+import jax
+from train.engine.loop import fit
+from train.engine.run import schedule_of
+from train.engine.system import Run, Validation
+
+system = importlib.import_module(f"{package}.system").SYSTEMS[name]
+data = {role: opened() for role, opened in system.data(config).items()}
 every = start_jax("cpu")
-for count in map(int, sys.argv[2].split()):
+for count in map(int, counts):
     mesh = every
     if count < every.size:
         devices = jax.devices()[:count]
         mesh = jax.make_mesh((count,), ("data",), axis_types=every.axis_types, devices=devices)
     assert mesh.size == count
-    train(mesh, Path(sys.argv[1]) / f"{count}-devices", sys.argv[3])
+    run = Run(config=config, data=data, mesh=mesh, workdir=Path(folder, f"{count}-devices"))
+    fitted = {}
+    for phase in system.phases(run):
+        task = dataclasses.replace(phase.task(fitted), evaluate=lambda *_: Validation(0.0, {}))
+        schedule = schedule_of(config, steps=phase.steps)
+        place = run.workdir / phase.folder
+        fitted[phase.name] = fit(task, schedule, workdir=place, seed=config.seed, mesh=mesh)
 """
 
 
 @pytest.fixture
-def assert_same_losses(tmp_path):
-    """Runs `train(mesh, workdir, place)` of a script on several numbers of CPU devices."""
-    from train.writer import read_metrics
+def assert_same_losses(tmp_path, toy_environment):
+    """Trains a system in this process's child on several numbers of CPU devices."""
+    from train.engine.metrics import read_metrics
 
-    def check(script, place, *, name, steps, devices=(1, 8)):
-        counts = " ".join(map(str, devices))
+    def check(package, options, *, loss, command="", devices=(1, 8)):
         flags = f"--xla_force_host_platform_device_count={max(devices)}"
+        counts = list(map(str, devices))
+        asked = [package, command, json.dumps(options), str(tmp_path), *counts]
         done = subprocess.run(
-            [sys.executable, "-c", script + ON_DEVICES, tmp_path, counts, place],
-            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+            [sys.executable, "-c", ON_DEVICES, *asked],
+            env={**toy_environment, "XLA_FLAGS": flags},
             capture_output=True,
             text=True,
         )
@@ -104,9 +125,9 @@ def assert_same_losses(tmp_path):
         losses = []
         for count in devices:
             rows = read_metrics(tmp_path / f"{count}-devices" / "metrics.jsonl")
-            losses.append([row[name] for row in rows if name in row])
+            losses.append([row[loss] for row in rows if loss in row])
         first, *others = losses
-        assert len(first) == steps
+        assert len(first) == options["steps"]
         for other in others:
             np.testing.assert_allclose(other, first, rtol=1e-5)
 

@@ -1,0 +1,1 @@
+"""A denoiser alone, and how much of the noise it removes."""

@@ -1,0 +1,1 @@
+"""One program for every trainer: it knows no system, model, field or noise."""

@@ -1,0 +1,206 @@
+"""The folder of a run: whose it is, config.json and manifest.json."""
+
+import errno
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxnoise.errors import UsageError
+from train.engine import lock
+from train.engine.files import read_json, write_json
+from train.engine.options import Options, identity
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "orbax-checkpoint", "grain", "numpy")
+
+
+def check_workdir(workdir: Path, options: Options) -> None:
+    """Raises when a folder cannot become, or go on being, the folder of this run. Writes nothing.
+
+    Args:
+        workdir: the folder, which need not exist.
+        options: of this run.
+
+    Raises:
+        UsageError: the folder holds a run with other options, which are listed, or other files, or
+            it cannot be written, or another process is at work in it.
+    """
+    with _writing(workdir):
+        if workdir.exists() and not workdir.is_dir():
+            raise UsageError(f"--workdir {workdir} is a file: choose a folder.")
+        nearest = next(place for place in (workdir, *workdir.absolute().parents) if place.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is a file")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{nearest} is not yours to write")
+        if not workdir.exists():
+            return
+        # All processes of one run come here before the first of them takes the lock.
+        lock.refuse_if_held(workdir)
+    _check_contents(workdir, options)
+
+
+def _check_contents(workdir: Path, options: Options) -> None:
+    """Raises when a folder holds the run of other options, or something else than a run."""
+    path = workdir / "config.json"
+    with _writing(workdir):
+        if not path.exists():
+            passing = [lock.FILE, *(item.name for item in workdir.glob("*.tmp"))]
+            if any(item.name not in passing for item in workdir.iterdir()):
+                raise UsageError(
+                    f"--workdir {workdir} holds other files: choose an empty or new folder."
+                )
+            return
+    before, now = read_json(path), json.loads(json.dumps(identity(options)))
+    different = [
+        f"{name} {before.get(name)} there, {now.get(name)} here"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    if different:
+        raise UsageError(
+            f"--workdir {workdir} holds a run of another configuration ({'; '.join(different)}): "
+            "give its options to go on with it, or choose another --workdir."
+        )
+
+
+def open_workdir(
+    workdir: Path, options: Options, *, mesh: "Mesh", fingerprint: str, facts: Mapping[str, Any]
+) -> None:
+    """Locks the folder for this process and writes config.json and manifest.json of a run.
+
+    A run that goes on keeps the manifest of its first start; what is different this time is added
+    under "resumptions".
+
+    Args:
+        workdir: checked by `check_workdir`.
+        options: of this run.
+        mesh: its devices.
+        fingerprint: of its data.
+        facts: more for the manifest.
+
+    Raises:
+        UsageError: another process is at work in the folder, the run was begun with other options
+            or data, or the folder cannot be written.
+    """
+    path, start = workdir / "manifest.json", _start(mesh)
+    with _writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        lock.acquire(workdir)
+        _check_contents(workdir, options)  # another run may have begun since `check_workdir`
+        if not path.exists():
+            described = {name: _text(value) for name, value in asdict(options).items()}
+            write_json(workdir / "config.json", identity(options))
+            write_json(
+                path,
+                {"options": described, "data_fingerprint": fingerprint, **facts, **start},
+            )
+            return
+        manifest = read_json(path)
+        if (before := manifest.get("data_fingerprint")) != fingerprint:
+            raise UsageError(
+                f"--workdir {workdir} holds a run on other data (fingerprint {before} there, "
+                f"{fingerprint} here): choose another --workdir."
+            )
+        later = manifest.get("resumptions", [])
+        latest = later[-1] if later else manifest
+        if any(latest.get(name) != value for name, value in start.items()):
+            write_json(path, {**manifest, "resumptions": [*later, start]})
+
+
+def check_fixed(workdir: Path, phase: str, fixed: Any) -> None:
+    """Adds the hash of what a phase reads and never changes to the manifest, or compares it.
+
+    Args:
+        workdir: opened by `open_workdir`.
+        phase: its name.
+        fixed: pytree of arrays; nothing is written where it has no leaves.
+
+    Raises:
+        UsageError: the run was begun with other values.
+    """
+    import jax
+
+    leaves = jax.tree_util.tree_leaves_with_path(fixed)
+    if not leaves:
+        return
+    digest = hashlib.sha256()
+    for path, leaf in leaves:
+        array = np.asarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    manifest = read_json(workdir / "manifest.json")
+    known = manifest.get("fixed", {})
+    if known.setdefault(phase, digest.hexdigest()) != digest.hexdigest():
+        raise UsageError(
+            f"--workdir {workdir} holds a run with other frozen weights ({phase}): give those "
+            "again, or choose another --workdir."
+        )
+    with _writing(workdir):
+        write_json(workdir / "manifest.json", {**manifest, "fixed": known})
+
+
+def _start(mesh: "Mesh") -> dict[str, Any]:
+    """What one start of a run is, as JSON: no dates, so that equal starts are equal."""
+    devices = list(mesh.devices.flat)
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "-uno")
+    return {
+        "command": [Path(sys.executable).name, *sys.orig_argv[1:]],
+        "devices": {"kind": devices[0].device_kind, "number": len(devices)},
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in ("jaxnoise", *PACKAGES)},
+        "git_commit": commit,
+        "git_dirty": None if changes is None else changes != "",
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the source of this package, or None where it is no checkout."""
+    import subprocess
+
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    # A run only looks at the repository, and must not lock it for whoever works there.
+    command = ["git", "--no-optional-locks", *arguments]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+@contextmanager
+def _writing(workdir: Path) -> Iterator[None]:
+    """Makes a request for another folder of the errors of the file system."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"--workdir {workdir} cannot be written ({error.strerror or error}): make room or "
+            "choose another."
+        ) from error
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value

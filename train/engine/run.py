@@ -1,0 +1,136 @@
+"""One run of a system: devices, data, folder, phases, report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from jaxnoise.io import save_model
+from train.engine import folder
+from train.engine.devices import check_batch_bytes, check_batch_size, start_jax
+from train.engine.devices import usual_steps_per_call as usual_steps
+from train.engine.errors import Diverged
+from train.engine.loop import fit
+from train.engine.schedule import Schedule
+from train.engine.signals import StopSignals
+from train.engine.system import Fitted, Phase, Run, System
+
+if TYPE_CHECKING:
+    pass
+
+
+def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
+    """Trains, compares and reports: the whole of a trainer's program.
+
+    Args:
+        system: what to run.
+        config: its options.
+        name: of the system and subcommand, below the folder of all runs.
+        stop: signals that may ask to stop.
+
+    Raises:
+        UsageError: the options, the folder or the devices cannot be used.
+        DataError: the data are missing or damaged, or do not serve.
+        Diverged: training failed; where it came to its end, the report is written and says so.
+        NoCheckpoint: the run must be resumed and no checkpoint is usable.
+        Stopped: a signal came; in a training the state is saved.
+    """
+    workdir = config.workdir or Path("runs") / name
+    folder.check_workdir(workdir, config)
+    mesh = start_jax(config.accelerator, distributed=config.distributed)
+    check_batch_size(config.batch_size, mesh.size)
+    system.check(config)
+    data = {role: opened() for role, opened in system.data(config).items()}
+    check_batch_bytes(config.batch_size, data, seed=config.seed)
+    this = Run(config=config, data=data, mesh=mesh, workdir=workdir)
+    also = system.check_data(this)
+    phases = system.phases(this)
+    first_process = jax.process_index() == 0
+    if first_process:
+        _open_folder(this, also)
+    fitted = fit_phases(phases, this, stop=stop)
+    report = system.report(this, fitted)
+    failed = [found.failed for found in fitted.values() if found.failed is not None]
+    failed += report.failed
+    if first_process:
+        text = report.write(workdir, failed=failed)
+        if failed:
+            print("FAILED: " + " ".join(failed) + "\n")
+        print(text)
+        print(f"report: {(workdir / 'report.html').resolve()}")
+    if failed:
+        raise Diverged(failed[0])
+
+
+def fit_phases(phases: Sequence[Phase], run: Run, *, stop: StopSignals) -> dict[str, Fitted]:
+    """Trains the phases of a run one after the other, as `fit_phase` does.
+
+    Args:
+        phases: what to train.
+        run: the run that they belong to.
+        stop: signals that may ask to stop.
+
+    Returns:
+        What the trainings found, by the phases' names.
+    """
+    fitted: dict[str, Fitted] = {}
+    for phase in phases:
+        fitted[phase.name] = fit_phase(phase, run, fitted, stop=stop)
+    return fitted
+
+
+def fit_phase(phase: Phase, run: Run, before: Mapping[str, Fitted], *, stop: StopSignals) -> Fitted:
+    """Trains one phase in its folder and exports its model.
+
+    Args:
+        phase: what to train.
+        run: the run that it belongs to.
+        before: what the phases before it found, by name.
+        stop: signals that may ask to stop.
+
+    Returns:
+        What the training found.
+    """
+    task, place = phase.task(before), run.workdir / phase.folder
+    if jax.process_index() == 0:
+        folder.check_fixed(run.workdir, phase.name, task.fixed)
+    fitted = fit(
+        task,
+        schedule_of(run.config, steps=phase.steps),
+        workdir=place,
+        seed=run.config.seed,
+        mesh=run.mesh,
+        stop=stop,
+    )
+    if jax.process_index() == 0:
+        save_model(place / "model", phase.model, phase.settings, fitted.kept)
+    return fitted
+
+
+def schedule_of(config: Any, *, steps: int | None = None) -> Schedule:
+    """The schedule that options state.
+
+    Args:
+        config: the options.
+        steps: how many; None for those of the options.
+    """
+    names = {field.name for field in fields(Schedule)} - {"steps_per_call"}
+    values = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    if steps is not None:
+        values["steps"] = steps
+    return Schedule(**values, steps_per_call=config.steps_per_call or usual_steps())
+
+
+def _open_folder(run: Run, also: str) -> None:
+    if set(run.data) == {"data"}:
+        (only,) = run.data.values()
+        facts, fingerprint = {"dataset": only.name}, only.fingerprint
+    else:
+        facts = {"datasets": {role: data.name for role, data in run.data.items()}}
+        fingerprint = "+".join(f"{role}:{data.fingerprint}" for role, data in run.data.items())
+    fingerprint = f"{fingerprint}+{also}" if also else fingerprint
+    folder.open_workdir(
+        run.workdir, run.config, mesh=run.mesh, fingerprint=fingerprint, facts=facts
+    )

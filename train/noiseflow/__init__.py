@@ -1,0 +1,1 @@
+"""Noise Flow: a normalizing flow of camera noise, and how close it comes."""

@@ -1,0 +1,1 @@
+"""Steps of training, and what several systems share around them."""

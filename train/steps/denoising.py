@@ -1,0 +1,235 @@
+"""Training a denoiser by squared errors: against clean images, other shots, or with made noise."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxnoise import models
+from train.engine.evaluation import over_patches
+from train.engine.system import Run, Task, Validation
+from train.steps.noise_sources import NoiseSource
+from train.steps.optimisers import adam
+from train.steps.option_groups import DenoiserOptions
+from train.steps.start import training_batch
+
+FIELDS = {
+    "supervised": ("noisy", "clean"),
+    "noise2noise": ("noisy", "noisy2"),
+    "synthetic": ("clean", "camera", "iso"),
+}
+"""Ways to train a denoiser, with the fields of a batch that each needs."""
+OTHER_SHOT = "_other_shot"
+"""Ends the name of a PSNR against another noisy shot, which cannot reach that of a clean image."""
+TOLERANCE = 1.0
+"""By how many dB a denoiser may end worse than it started before training has failed."""
+
+Denoise = Callable[[Any, jax.Array], tuple[jax.Array, Any]]
+"""From (variables, noisy) to (estimate, variables)."""
+Errors = Callable[[Denoise, Any, Any, Mapping, jax.Array], tuple[jax.Array, Any]]
+"""From (denoise, variables, fixed, patches, key) to (squared errors, variables)."""
+
+
+def denoiser_adam(
+    config: DenoiserOptions, *, steps: int, learning_rate: float | None = None
+) -> optax.GradientTransformation:
+    """Adam for a denoiser, with a linear warm-up and a cosine decay to zero.
+
+    Args:
+        config: the run's options.
+        steps: length of the schedule.
+        learning_rate: the highest one; None for that of the options.
+
+    Returns:
+        The optimiser.
+    """
+    highest = config.denoiser_learning_rate if learning_rate is None else learning_rate
+    return adam(highest, steps=steps, warm_up=config.warm_up)
+
+
+def to_psnr(mse: float) -> float:
+    """PSNR in dB of a mean squared error at full scale 1."""
+    return -10.0 * math.log10(max(mse, 1e-20))
+
+
+def supervised_errors(
+    denoise: Denoise, variables: Any, fixed: Any, patches: Mapping, key: jax.Array
+) -> tuple[jax.Array, Any]:
+    """Squared errors of the estimates against the clean images."""
+    del fixed, key
+    estimate, variables = denoise(variables, patches["noisy"])
+    return (estimate - patches["clean"]) ** 2, variables
+
+
+def noise2noise_errors(
+    denoise: Denoise, variables: Any, fixed: Any, patches: Mapping, key: jax.Array
+) -> tuple[jax.Array, Any]:
+    """Squared errors of the estimates of both shots, each against the other shot."""
+    del fixed, key
+    first, variables = denoise(variables, patches["noisy"])
+    second, variables = denoise(variables, patches["noisy2"])
+    error = 0.5 * (first - patches["noisy2"]) ** 2 + 0.5 * (second - patches["noisy"]) ** 2
+    return error, variables
+
+
+def synthetic_errors(
+    denoise: Denoise,
+    variables: Any,
+    fixed: Any,
+    patches: Mapping,
+    key: jax.Array,
+    *,
+    source: NoiseSource,
+    clip_noisy: bool,
+) -> tuple[jax.Array, Any]:
+    """Squared errors of the estimates of clean images with noise that is made on the way.
+
+    Args:
+        denoise: the denoiser.
+        variables: its variables.
+        fixed: the variables of the source of noise.
+        patches: clean images, cameras and ISO numbers.
+        key: of the noise.
+        source: makes the noise.
+        clip_noisy: whether noisy images are clipped to [0, 1], as a sensor does.
+    """
+    clean = patches["clean"]
+    noisy = clean + source.draw(fixed, key, clean, patches["camera"], patches["iso"])
+    noisy = jnp.clip(noisy, 0.0, 1.0) if clip_noisy else noisy
+    estimate, variables = denoise(variables, noisy)
+    return (estimate - clean) ** 2, variables
+
+
+def task(
+    run: Run,
+    *,
+    loss: str,
+    settings: Any,
+    steps: int,
+    title: str,
+    learning_rate: float | None = None,
+    source: NoiseSource | None = None,
+    clip_noisy: bool = False,
+) -> Task:
+    """What the training loop needs to know about a denoiser.
+
+    Args:
+        run: with the options of a denoiser.
+        loss: one of `FIELDS`.
+        settings: configuration of the denoiser.
+        steps: length of the training.
+        title: for the progress line.
+        learning_rate: the highest one; None for that of the options.
+        source: of the noise, for "synthetic".
+        clip_noisy: whether noisy images that are made are clipped to [0, 1].
+
+    Returns:
+        The task: its score is the mean squared error of the validation patches in dB, negative
+        PSNR; against the other shot for "noise2noise", else against the clean image.
+    """
+    model, config = models.get("denoiser"), run.config
+    optimiser = denoiser_adam(config, steps=steps, learning_rate=learning_rate)
+    errors: Errors = noise2noise_errors if loss == "noise2noise" else supervised_errors
+    fixed: Any = ()
+    if source is not None:
+        errors, fixed = (
+            partial(synthetic_errors, source=source, clip_noisy=clip_noisy),
+            source.fixed,
+        )
+    measured = partial(
+        _patch_error, model=model, settings=settings, errors=errors, seed=config.seed
+    )
+    measure = over_patches(measured, run.mesh, names=FIELDS[loss])
+    name = "validation_psnr" + (OTHER_SHOT if loss == "noise2noise" else "")
+
+    def evaluate(state: Any, fixed: Any) -> Validation:
+        batches = run.data["data"].batches(
+            "validation", batch_size=config.batch_size, limit=config.validation_patches
+        )
+        values = measure((state["variables"], fixed), batches)
+        psnr = to_psnr(float(values.mean(dtype=np.float64)))
+        return Validation(-psnr, {name: psnr})
+
+    variables = model.init(jax.random.key(config.seed), settings)
+    return Task(
+        title=title,
+        state={"variables": dict(variables), "optimiser": optimiser.init(variables["params"])},
+        fixed=fixed,
+        batch=partial(training_batch, run, FIELDS[loss]),
+        step=partial(
+            denoising_step, model=model, settings=settings, optimiser=optimiser, errors=errors
+        ),
+        evaluate=evaluate,
+        export=lambda state: state["variables"],
+        shown="error_db",
+        tolerance=TOLERANCE,
+    )
+
+
+def denoising_step(
+    state: dict,
+    fixed: Any,
+    patches: Mapping,
+    key: jax.Array,
+    *,
+    model: Any,
+    settings: Any,
+    optimiser: optax.GradientTransformation,
+    errors: Errors,
+) -> tuple[dict, dict]:
+    """The pure step that lowers the mean squared error of a denoiser.
+
+    Args:
+        state: "variables" of the denoiser and the state of its "optimiser".
+        fixed: what the errors need beside, such as the variables of a noise model.
+        patches: one of `FIELDS`.
+        key: of noise that is made.
+        model: a module with `denoise_and_update`.
+        settings: its configuration.
+        optimiser: of its parameters.
+        errors: squared errors of a batch.
+
+    Returns:
+        The new state, and metrics: "mse" before the update, the same as "error_db", and
+        "gradient_norm".
+    """
+
+    def denoise(variables: Any, noisy: jax.Array) -> tuple[jax.Array, Any]:
+        return model.denoise_and_update(variables, settings, noisy)
+
+    def objective(parameters: Any) -> tuple[jax.Array, Any]:
+        variables = {**state["variables"], "params": parameters}
+        error, updated = errors(denoise, variables, fixed, patches, key)
+        # Half the squared error of an image, so that Adam's epsilon is small next to gradients.
+        return 0.5 * jnp.mean(error) * error[0].size, (updated, jnp.mean(error))
+
+    parameters = state["variables"]["params"]
+    gradient, (updated, mse) = jax.grad(objective, has_aux=True)(parameters)
+    updates, optimiser_state = optimiser.update(gradient, state["optimiser"], parameters)
+    variables = {**updated, "params": optax.apply_updates(parameters, updates)}
+    metrics = {"mse": mse, "error_db": 10 * jnp.log10(mse)}
+    metrics["gradient_norm"] = optax.tree.norm(gradient)
+    return {"variables": variables, "optimiser": optimiser_state}, metrics
+
+
+def _patch_error(
+    state: tuple[Any, Any],
+    patches: Mapping,
+    number: jax.Array,
+    *,
+    model: Any,
+    settings: Any,
+    errors: Errors,
+    seed: int,
+) -> jax.Array:
+    def denoise(variables: Any, noisy: jax.Array) -> tuple[jax.Array, Any]:
+        return model.denoise(variables, settings, noisy), variables
+
+    key = jax.random.fold_in(jax.random.key(seed), number)
+    variables, fixed = state
+    return errors(denoise, variables, fixed, patches, key)[0].mean((1, 2, 3))

@@ -1,0 +1,41 @@
+"""The batches of a run: those that models are initialised on, and those of its steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from train.engine.system import Run
+
+
+def first_patches(data: Any, *, patches: int, seed: int) -> dict[str, np.ndarray]:
+    """The training patches that a model is initialised on.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        patches: how many at most.
+        seed: decides which.
+
+    Returns:
+        A batch of the data set, the same for the same seed.
+    """
+    size = min(patches, data.sizes["train"])
+    return data.batch("train", seed=seed, step=0, batch_size=size)
+
+
+def training_batch(run: Run, names: Sequence[str], step: int) -> dict[str, np.ndarray]:
+    """The batch of one step of a run on its data set.
+
+    Args:
+        run: with one data set in the role "data".
+        names: the fields that are trained on.
+        step: its number.
+
+    Returns:
+        These fields.
+    """
+    config = run.config
+    made = run.data["data"].batch(
+        "train", seed=config.seed, step=step, batch_size=config.batch_size
+    )
+    return {name: made[name] for name in names}
