@@ -12,14 +12,15 @@ import pytest
 from benchmarks import at_point
 from benchmarks.at_point import POINTS, Point, Watch
 
-TOY = Path(__file__).parents[1] / "train" / "toy_run.py"
+TOY = Path(__file__).parents[1] / "train"
+OPTIONS = ("--steps", "40", "--mean-steps", "0", "--accelerator", "cpu", "--pause", "0")
 
 
 def run_toy(workdir, *interruption):
     module = ["-m", "benchmarks.at_point", *interruption] if interruption else []
     done = subprocess.run(
-        [sys.executable, *module, TOY, workdir, "--steps", "40"],
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        [sys.executable, *(module or ["-m"]), "toy", "fit", "--workdir", workdir, *OPTIONS],
+        env={**os.environ, "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{TOY}"},
         capture_output=True,
         text=True,
     )

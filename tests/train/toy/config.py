@@ -10,6 +10,7 @@ class Config(Options):
     """Fits the mean of noise, and then its scale as well."""
 
     rate: float = option(0.05, "learning rate", above=0)
+    mean_steps: int = option(5, "steps of the mean alone", minimum=0)
     pause: float = option(0.0, "seconds that a batch takes", minimum=0)
 
 

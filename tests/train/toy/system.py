@@ -63,8 +63,9 @@ def task(run, scale_too, before):
 
 def phases(run):
     first = partial(Phase, model="toy", settings=run.data["clean"])
-    return [first(name="mean", task=partial(task, run, False), folder="mean", steps=5),
-            first(name="both", task=partial(task, run, True))]  # fmt: skip
+    steps = run.config.mean_steps
+    mean = first(name="mean", task=partial(task, run, False), folder="mean", steps=steps)
+    return [mean] * (steps > 0) + [first(name="both", task=partial(task, run, True))]
 
 
 def report(run, fitted):
