@@ -11,24 +11,25 @@ from typing import Any
 
 import numpy as np
 
+from datasets import registry
 from datasets.records import Records, open_records, prepare, quiet
+from datasets.registry import NAMES, SPLITS, Entry
 from jaxnoise.errors import UsageError
-from jaxnoise.noise.camera import SIMULATIONS, generator
+from jaxnoise.noise.camera import generator
 from jaxnoise.process import cache_folder
 
-SPLITS = ("train", "validation", "test")
-SIMULATED = tuple(f"camera_sim/{name}" for name in SIMULATIONS)
-SOURCES = {
-    "pairs": "your images",
-    "sidd_raw": "SIDD-Medium Raw",
-    "sidd_raw/published": "SIDD-Medium Raw",
-    "sidd_full": "SIDD-Full Raw",
-    "sidd_val": "SIDD's validation blocks",
-    "sidd_val/all": "SIDD's validation blocks",
+__all__ = ["NAMES", "SIMULATED", "SPLITS", "NoiseData", "open_dataset"]
+
+SIMULATED = tuple(name for name, entry in registry.ENTRIES.items() if entry.simulated)
+IMAGES = ("clean", "noisy", "noisy2")
+NUMBERS = {
+    "camera": np.int32,
+    "iso": np.float32,
+    "truth": np.float32,
+    "noise_profile": np.float32,
+    "image": np.int32,
+    "scene": np.int32,
 }
-"""What the folder given with --source holds, for the data sets that read one."""
-NAMES = (*SIMULATED, *SOURCES)
-OPTIONAL = ("clean", "noisy2", "truth", "noise_profile", "image")
 
 Batch = dict[str, np.ndarray]
 
@@ -51,6 +52,10 @@ class NoiseData:
             evaluation only has none.
         has_truth: whether batches carry the true negative log-likelihood.
         clean_splits: the splits whose batches carry clean patches; all but for data of noisy pairs.
+        fields: names of what the batches of each split carry, `mask` aside.
+        independent_draws: whether noisy2 is a second draw over the same clean patch, independent of
+            noisy.
+        scenes: names of the scenes; `scene` of a batch indexes them; () where they are not known.
     """
 
     name: str
@@ -64,6 +69,9 @@ class NoiseData:
     sizes: dict[str, int]
     has_truth: bool
     clean_splits: tuple[str, ...]
+    fields: dict[str, tuple[str, ...]]
+    independent_draws: bool
+    scenes: tuple[str, ...]
     _records: dict[str, Records] = field(repr=False, compare=False)
 
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
@@ -76,11 +84,11 @@ class NoiseData:
             batch_size: N, at least 1.
 
         Returns:
-            noisy, clean where the split is one of `clean_splits` and, with a second shot, noisy2:
-            (N, P, P, C) float32, full scale 1; camera (N,) int32; iso (N,) float32; truth (N,)
-            float32, nats per patch, where `has_truth`;
-            for SIDD noise_profile (N, 2) float32, the shot and read noise that the camera states,
-            or image (N,) int32, the number of the validation image.
+            What `fields` names for the split. noisy, clean and, with a second shot, noisy2:
+            (N, P, P, C) float32, full scale 1; camera (N,) int32; iso (N,) float32; image (N,)
+            int32, the number of the image that the patch is of; scene (N,) int32; truth (N,)
+            float32, nats per patch; noise_profile (N, 2) float32, the shot and read noise that the
+            camera states.
         """
         records = self._split(split)
         _check_sizes(batch_size=batch_size, seed=seed, step=step)
@@ -142,21 +150,9 @@ def open_dataset(
         UsageError: if the name, the options or the folder of records are wrong.
         DataError: if the images are missing, damaged or contradict their index.
     """
-    if name not in NAMES:
-        raise UsageError(f"there is no dataset '{name}': choose one of {', '.join(NAMES)}.")
-    dataset, _, variant = name.partition("/")
-    module: Any = _builder_module(dataset)
-    if name in SIMULATED:
-        if source is not None:
-            raise UsageError(f"{name} is simulated and reads no images: leave out --source.")
-        config = module.make_config(variant, seed=seed, patch_size=patch_size)
-    else:
-        if source is None:
-            raise UsageError(
-                f"the dataset '{name}' needs the folder of {SOURCES[name]}: give it with --source."
-            )
-        chosen = {"variant": variant} if variant else {}
-        config = module.make_config(Path(source), patch_size=patch_size, **chosen)
+    entry = registry.get(name)
+    module: Any = entry.load()
+    config = _configure(entry, module, source, patch_size=patch_size, seed=seed)
     fingerprint = module.fingerprint(config)
     folder = Path(data_dir or cache_folder()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
     facts = prepare(
@@ -164,33 +160,34 @@ def open_dataset(
     )
     with quiet():
         builder = module.builder(config, str(folder))
-    return _open(name, fingerprint, folder, builder, facts)
+    return _open(entry, fingerprint, folder, builder, facts)
 
 
-def _builder_module(dataset: str) -> Any:
-    """Module of a dataset's builder; each takes a while to import."""
-    if dataset == "pairs":
-        from datasets.pairs import pairs_dataset_builder as module
-    elif dataset == "sidd_raw":
-        from datasets.sidd_raw import sidd_raw_dataset_builder as module
-    elif dataset == "sidd_full":
-        from datasets.sidd_full import sidd_full_dataset_builder as module
-    elif dataset == "sidd_val":
-        from datasets.sidd_val import sidd_val_dataset_builder as module
-    else:
-        from datasets.camera_sim import camera_sim_dataset_builder as module
-    return module
+def _configure(
+    entry: Entry, module: Any, source: Path | None, *, patch_size: int | None, seed: int
+) -> Any:
+    """Configuration of a builder."""
+    if entry.source is None and source is not None:
+        raise UsageError(f"{entry.name} is simulated and reads no images: leave out --source.")
+    if entry.simulated:
+        return module.make_config(entry.variant, seed=seed, patch_size=patch_size)
+    if source is None and entry.needs_source:
+        raise UsageError(
+            f"the dataset '{entry.name}' needs the folder of {entry.source}: give it with --source."
+        )
+    chosen = {"variant": entry.variant} if entry.variant else {}
+    return module.make_config(source and Path(source), patch_size=patch_size, **chosen)
 
 
-def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
-    fields = ("noisy", "camera", "iso")
-    fields += tuple(key for key in OPTIONAL if key in builder.info.features)
+def _open(entry: Entry, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
+    fields = tuple(key for key in (*IMAGES, *NUMBERS) if key in builder.info.features)
     with_clean = facts.get("clean_splits", SPLITS)
     stored = {
         split: open_records(
             builder.as_data_source(split=split),
             tuple(key for key in fields if key != "clean" or split in with_clean),
             folder,
+            block=facts.get("block", 1),
         )
         for split in SPLITS
         if split in builder.info.splits
@@ -203,7 +200,7 @@ def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) 
         if same_as.get(split, split) in stored
     }
     return NoiseData(
-        name=name,
+        name=entry.name,
         # Where files are too large to be hashed at every start, their content is known by now.
         fingerprint=facts.get("fingerprint", fingerprint),
         folder=folder,
@@ -215,6 +212,9 @@ def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) 
         sizes={split: len(records.get(split, ())) for split in SPLITS},
         has_truth="truth" in fields,
         clean_splits=tuple(split for split in records if "clean" in records[split].fields),
+        fields={split: found.fields for split, found in records.items()},
+        independent_draws=entry.independent_draws,
+        scenes=tuple(facts.get("scenes", ())),
         _records=records,
     )
 
@@ -236,7 +236,7 @@ def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
         streams: one generator for the batch, or one for each example.
     """
     result: Batch = {}
-    for key in ("clean", "noisy", "noisy2"):
+    for key in IMAGES:
         if key not in batch:
             continue
         values = batch[key]
@@ -249,9 +249,7 @@ def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
             ]
             values = values + np.concatenate(spread)
         result[key] = (values / np.float32(scale)).astype(np.float32, copy=False)
-    result["camera"] = batch["camera"].astype(np.int32)
-    result["iso"] = batch["iso"].astype(np.float32)
-    for key, kind in (("truth", np.float32), ("noise_profile", np.float32), ("image", np.int32)):
+    for key, kind in NUMBERS.items():
         if key in batch:
             result[key] = batch[key].astype(kind)
     return result
