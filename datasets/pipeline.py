@@ -3,7 +3,7 @@
 In training a batch is a pure function of (seed, step); in evaluation batches come in fixed order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from datasets import registry
-from datasets.records import Records, open_records, prepare, quiet
-from datasets.registry import NAMES, SPLITS, Entry
+from datasets.opening import Opened, open_records_of
+from datasets.records import Records, open_records
+from datasets.registry import NAMES, SPLITS
+from datasets.whole_images import GridPatches, WholeImages, open_images
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import generator
-from jaxnoise.process import cache_folder
 
 __all__ = ["NAMES", "SIMULATED", "SPLITS", "NoiseData", "open_dataset"]
 
@@ -72,7 +73,7 @@ class NoiseData:
     fields: dict[str, tuple[str, ...]]
     independent_draws: bool
     scenes: tuple[str, ...]
-    _records: dict[str, Records] = field(repr=False, compare=False)
+    _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
 
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
         """Shuffled training batch that depends on (seed, step) alone.
@@ -118,7 +119,7 @@ class NoiseData:
             streams = [generator("dequantise", split, int(index)) for index in indices]
             yield _as_float(records.take(indices), streams) | {"mask": places < count}
 
-    def _split(self, split: str) -> Records:
+    def _split(self, split: str) -> Records | GridPatches:
         if split not in self._records:
             choice = ", ".join(name for name in SPLITS if name in self._records)
             raise UsageError(f"{self.name} has no split '{split}': choose one of {choice}.")
@@ -139,9 +140,11 @@ def open_dataset(
         name: camera_sim/exact, camera_sim/exact-white, camera_sim/exact-wide, camera_sim/full,
             pairs, sidd_raw, sidd_raw/published (in the layout that the published Noise Flow was
             trained on), sidd_full (pairs of consecutive shots), sidd_val (the validation images of
-            ISO 100 to 3200) or sidd_val/all.
+            ISO 100 to 3200), sidd_val/all, images (whole clean images of any size, cut into
+            patches side by side) or images/noisy.
         source: folder of the user's files: images and index.csv for pairs, SIDD-Medium Raw for
-            sidd_raw, SIDD-Full Raw for sidd_full, the two files of validation blocks for sidd_val.
+            sidd_raw, SIDD-Full Raw for sidd_full, the two files of validation blocks for sidd_val,
+            images for images, which without one are the photographs that scikit-image carries.
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches in pixels; None for the dataset's default.
         seed: seed of the simulated draws (camera_sim only).
@@ -150,70 +153,74 @@ def open_dataset(
         UsageError: if the name, the options or the folder of records are wrong.
         DataError: if the images are missing, damaged or contradict their index.
     """
-    entry = registry.get(name)
-    module: Any = entry.load()
-    config = _configure(entry, module, source, patch_size=patch_size, seed=seed)
-    fingerprint = module.fingerprint(config)
-    folder = Path(data_dir or cache_folder()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
-    facts = prepare(
-        folder, lambda root: module.builder(config, str(root)), lambda: module.facts(config)
+    opened = open_records_of(
+        name, source=source, data_dir=data_dir, patch_size=patch_size, seed=seed
     )
-    with quiet():
-        builder = module.builder(config, str(folder))
-    return _open(entry, fingerprint, folder, builder, facts)
+    if opened.entry.whole_images:
+        side = opened.config.patch_size
+        grids = {split: GridPatches(images, side) for split, images in whole_images(opened).items()}
+        return _noise_data(opened, grids, side)
+    return _noise_data(opened, _patches(opened), opened.facts["patch_size"])
 
 
-def _configure(
-    entry: Entry, module: Any, source: Path | None, *, patch_size: int | None, seed: int
-) -> Any:
-    """Configuration of a builder."""
-    if entry.source is None and source is not None:
-        raise UsageError(f"{entry.name} is simulated and reads no images: leave out --source.")
-    if entry.simulated:
-        return module.make_config(entry.variant, seed=seed, patch_size=patch_size)
-    if source is None and entry.needs_source:
-        raise UsageError(
-            f"the dataset '{entry.name}' needs the folder of {entry.source}: give it with --source."
+def whole_images(opened: Opened) -> dict[str, WholeImages]:
+    """Images of each split of a data set of whole images."""
+    features = opened.builder.info.features
+    return {
+        split: open_images(
+            opened.builder.as_data_source(split=split),
+            tuple(key for key in IMAGES if key in features),
+            tuple(key for key in NUMBERS if key in features),
+            sizes,
+            opened.folder,
         )
-    chosen = {"variant": entry.variant} if entry.variant else {}
-    return module.make_config(source and Path(source), patch_size=patch_size, **chosen)
+        for split, sizes in opened.facts["image_sizes"].items()
+    }
 
 
-def _open(entry: Entry, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
-    fields = tuple(key for key in (*IMAGES, *NUMBERS) if key in builder.info.features)
+def _patches(opened: Opened) -> dict[str, Records]:
+    """Records of each split of a data set of patches."""
+    info, facts = opened.builder.info, opened.facts
+    fields = tuple(key for key in (*IMAGES, *NUMBERS) if key in info.features)
     with_clean = facts.get("clean_splits", SPLITS)
     stored = {
         split: open_records(
-            builder.as_data_source(split=split),
+            opened.builder.as_data_source(split=split),
             tuple(key for key in fields if key != "clean" or split in with_clean),
-            folder,
+            opened.folder,
             block=facts.get("block", 1),
         )
         for split in SPLITS
-        if split in builder.info.splits
+        if split in info.splits
     }
     # A split may have no records of its own and repeat another.
     same_as = facts.get("same_as", {})
-    records = {
+    return {
         split: stored[same_as.get(split, split)]
         for split in SPLITS
         if same_as.get(split, split) in stored
     }
+
+
+def _noise_data(
+    opened: Opened, records: Mapping[str, Records | GridPatches], patch_size: int
+) -> NoiseData:
+    facts = opened.facts
+    fields = {split: found.fields for split, found in records.items()}
     return NoiseData(
-        name=entry.name,
-        # Where files are too large to be hashed at every start, their content is known by now.
-        fingerprint=facts.get("fingerprint", fingerprint),
-        folder=folder,
+        name=opened.entry.name,
+        fingerprint=opened.fingerprint,
+        folder=opened.folder,
         cameras=tuple(facts["cameras"]),
         isos=tuple(facts["isos"]),
         channels=facts["channels"],
-        patch_size=facts["patch_size"],
+        patch_size=patch_size,
         notes=tuple(facts["notes"]),
-        sizes={split: len(records.get(split, ())) for split in SPLITS},
-        has_truth="truth" in fields,
-        clean_splits=tuple(split for split in records if "clean" in records[split].fields),
-        fields={split: found.fields for split, found in records.items()},
-        independent_draws=entry.independent_draws,
+        sizes={split: len(records[split]) if split in records else 0 for split in SPLITS},
+        has_truth=any("truth" in names for names in fields.values()),
+        clean_splits=tuple(split for split, names in fields.items() if "clean" in names),
+        fields=fields,
+        independent_draws=opened.entry.independent_draws,
         scenes=tuple(facts.get("scenes", ())),
         _records=records,
     )

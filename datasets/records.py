@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from datasets.ahead import ahead
+from datasets.buckets import ordinary_buckets
 from jaxnoise.errors import DataError, UsageError
 
 FACTS_FILE = "facts.json"
@@ -64,7 +65,7 @@ def _build(
     try:
         _remove_stale_drafts(parent)
         tfds.disable_progress_bar()
-        with quiet():
+        with quiet(), ordinary_buckets():
             make_builder(draft).download_and_prepare(
                 file_format="array_record",
                 download_config=tfds.download.DownloadConfig(
@@ -144,10 +145,10 @@ class Records:
         if self.arrays is not None:
             return {name: values[indices] for name, values in self.arrays.items()}
         if self.block == 1:
-            examples = list(_read(self.source, indices.tolist(), self.folder))
+            examples = list(read_examples(self.source, indices.tolist(), self.folder))
             return {name: np.stack([example[name] for example in examples]) for name in self.fields}
         numbers, places = np.unique(indices // self.block, return_inverse=True)
-        blocks = list(_read(self.source, numbers.tolist(), self.folder))
+        blocks = list(read_examples(self.source, numbers.tolist(), self.folder))
         rows = list(zip(places.tolist(), (indices % self.block).tolist(), strict=True))
         return {
             name: np.stack([blocks[place][name][row] for place, row in rows])
@@ -166,7 +167,7 @@ def open_records(
     """Records of a TFDS data source, read into memory if they take less than a limit in bytes."""
     if len(source) == 0:
         raise _damaged(folder)
-    first = next(_read(source, [0], folder))
+    first = next(read_examples(source, [0], folder))
     arrays = None
     if len(source) * sum(np.asarray(first[name]).nbytes for name in fields) < memory_limit:
         arrays = {
@@ -183,7 +184,7 @@ def open_records(
 
 def _fill(arrays: dict[str, np.ndarray], source: Any, folder: Path) -> None:
     def fill(places: range) -> None:
-        for index, example in zip(places, _read(source, places, folder), strict=True):
+        for index, example in zip(places, read_examples(source, places, folder), strict=True):
             for name, values in arrays.items():
                 values[index] = example[name]
 
@@ -193,7 +194,12 @@ def _fill(arrays: dict[str, np.ndarray], source: Any, folder: Path) -> None:
         pass
 
 
-def _read(source: Any, indices: Any, folder: Path) -> Iterator[dict[str, Any]]:
+def read_examples(source: Any, indices: Iterable[int], folder: Path) -> Iterator[dict[str, Any]]:
+    """Examples of a TFDS data source by index.
+
+    Raises:
+        DataError: if they are damaged.
+    """
     for index in indices:
         try:
             example = source[index]

@@ -70,6 +70,19 @@ def _real(
     )
 
 
+def _whole(name: str, source: str, *, variant: str = "", needs_source: bool = True) -> Entry:
+    return Entry(
+        name,
+        "datasets.images.images_dataset_builder",
+        # An index may name clean and noisy ones.
+        ("clean", "noisy", "image", "scene"),
+        variant=variant,
+        source=source,
+        needs_source=needs_source,
+        whole_images=True,
+    )
+
+
 _MEDIUM, _BLOCKS = "SIDD-Medium Raw", "SIDD's validation blocks"
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
@@ -88,6 +101,8 @@ ENTRIES: dict[str, Entry] = {
         _real("sidd_full", "SIDD-Full Raw", "noisy2", "scene", "noise_profile"),
         _real("sidd_val", _BLOCKS),
         _real("sidd_val/all", _BLOCKS, variant="all", base="sidd_val"),
+        _whole("images", "images", needs_source=False),
+        _whole("images/noisy", "noisy images", variant="noisy"),
     )
 }
 NAMES = tuple(ENTRIES)

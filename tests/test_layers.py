@@ -55,7 +55,7 @@ RULES = {
     ),
     "datasets": Rule(
         own={"jaxnoise.raw", "jaxnoise.io", "jaxnoise.noise"},
-        packages={"array_record", "grain", "tensorflow_datasets", "skimage", "absl", "tqdm"},
+        packages={"array_record", "grain", "tensorflow_datasets", "skimage", "PIL", "tqdm"},
     ),
     "train": Rule(
         own={*BELOW_MODELS, "jaxnoise.models", "jaxnoise", "datasets"},

@@ -75,6 +75,7 @@ def test_evaluation_pads_with_a_mask(data: NoiseData, batch_size: int, limit: in
 def test_records_that_do_not_fit_into_memory_are_read_as_needed(data: NoiseData):
     for split in SPLITS:
         held = data._records[split]
+        assert isinstance(held, records_module.Records)
         read = records_module.open_records(
             held.source, held.fields, held.folder, block=held.block, memory_limit=0
         )
@@ -174,6 +175,28 @@ def test_damaged_records_are_a_sentence(harm: str, few_patches: None, tmp_path: 
         file.write_bytes(bytes(content))
     with pytest.raises(DataError, match="delete that folder"):
         open_dataset("camera_sim/exact", data_dir=tmp_path)
+
+
+@pytest.mark.fast
+def test_a_request_to_stop_is_not_taken_for_damage(tmp_path: Path):
+    class Stop(BaseException):
+        pass
+
+    class Source:
+        def __init__(self, error: type[BaseException]):
+            self.error = error
+
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+            if index == 20:
+                raise self.error
+            return {"clean": np.zeros(3)}
+
+    for error, seen in ((Stop, Stop), (MemoryError, MemoryError), (ValueError, DataError)):
+        with pytest.raises(seen):
+            records_module.open_records(Source(error), ("clean",), tmp_path)
 
 
 @pytest.mark.fast
