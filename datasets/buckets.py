@@ -8,7 +8,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from types import SimpleNamespace
-from unittest import mock
 
 BUCKETS = 100
 """Files that are open at once; most systems allow a process 1024 at first."""
@@ -33,11 +32,12 @@ def ordinary_buckets() -> Iterator[None]:
     """Context in which TFDS sorts what does not fit into memory by way of ordinary files."""
     from tensorflow_datasets.core import shuffle
 
-    with (
-        mock.patch.object(shuffle, "tf", _FILES),
-        mock.patch.object(shuffle, "BUCKETS_NUMBER", BUCKETS),
-    ):
+    usual = shuffle.tf, shuffle.BUCKETS_NUMBER
+    shuffle.tf, shuffle.BUCKETS_NUMBER = _FILES, BUCKETS
+    try:
         yield
+    finally:
+        shuffle.tf, shuffle.BUCKETS_NUMBER = usual
 
 
 def key_in_order(number: int, count: int) -> int:

@@ -83,7 +83,17 @@ class ImageData:
                     f"{self.name} has no {wanted} images in {split}: choose one of "
                     f"{', '.join(images.kinds)}."
                 )
-        views = Views(images, split, size, step, overlap, kind, paired, np.array([]), ())
+        views = Views(
+            images=images,
+            split=split,
+            size=size,
+            step=step,
+            overlap=overlap,
+            kind=kind,
+            paired=tuple(paired),
+            places=np.array([], np.int64),
+            notes=(),
+        )
         return with_large_enough(self.name, views)
 
 

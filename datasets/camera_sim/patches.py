@@ -68,6 +68,8 @@ def make_patches(
         _few_patches(simulation, seed, split, numbers[start : start + few], patch_size, read)
         for start in range(0, len(numbers), few)
     ]
+    if len(parts) == 1:
+        return parts[0]
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -211,12 +212,8 @@ def assign_splits(
         for _, name in item.files:
             digests[name] = hashlib.sha256(collection.content(name)).hexdigest()
         content = " ".join(digests[name] for _, name in item.files)
-        first = kept.setdefault(content, item)
-        copies += first is not item
-        if first.split != item.split:
-            raise DataError(
-                f"{first.name} and {item.name} are the same image in two splits: remove one."
-            )
+        copies += kept.setdefault(content, item) is not item
+    _check_apart(collection.items, digests)
     notes = [f"{copies} images left out: they are copies of others."] if copies else []
     if not any(item.split for item in kept.values()):
         for split, share in (("test", TEST_SHARE), ("validation", VALIDATION_SHARE)):
@@ -228,18 +225,21 @@ def assign_splits(
     items = [replace(item, split=item.split or "train") for item in kept.values()]
     if not any(item.split == "train" for item in items):
         raise DataError(f"{collection.folder} has no images for training: mark some as train.")
+    _check_apart(items, digests)
     return tuple(items), digests, tuple(notes)
 
 
 def _hold_out(items: dict[str, Item], split: str, share: float) -> dict[str, Item]:
     """Items of which about a share of the groups for training, in order of a hash, is moved.
 
-    A group is a scene, or an image without one; the last group stays.
+    A group is a scene or, without one, all that have the first of their files in common; the last
+    group stays.
     """
     groups: dict[str, list[str]] = {}
     for content, item in items.items():
         if item.split in ("", "train"):
-            groups.setdefault(f"scene {item.scene}" if item.scene else content, []).append(content)
+            group = f"scene {item.scene}" if item.scene else content.partition(" ")[0]
+            groups.setdefault(group, []).append(content)
     order = sorted(groups, key=lambda group: _hash(split, *sorted(groups[group])))
     moved = order[: min(max(1, round(share * len(order))), len(order) - 1)]
     chosen = {content for group in moved for content in groups[group]}
@@ -247,6 +247,19 @@ def _hold_out(items: dict[str, Item], split: str, share: float) -> dict[str, Ite
         content: replace(item, split=split) if content in chosen else item
         for content, item in items.items()
     }
+
+
+def _check_apart(items: Sequence[Item], digests: dict[str, str]) -> None:
+    """Refuse one image in two splits."""
+    seen: dict[str, tuple[str, str]] = {}
+    for item in items:
+        for _, name in item.files:
+            split, other = seen.setdefault(digests[name], (item.split, name))
+            if split != item.split:
+                raise DataError(
+                    f"{other} and {name} are the same image in two splits: remove one or give both "
+                    "one scene and one split."
+                )
 
 
 def _hash(*texts: str) -> str:

@@ -155,6 +155,25 @@ def test_copies_are_left_out_and_never_in_two_splits(tmp_path: Path):
         assign_splits(find_images(tmp_path / "folders", kind="clean"))
 
 
+def test_noisy_images_of_one_clean_image_stay_together(tmp_path: Path):
+    rows = ["clean,noisy"]
+    for number in range(12):
+        save_png(tmp_path / f"clean{number // 3}.png", picture(number // 3))
+        save_png(tmp_path / f"noisy{number}.png", picture(100 + number))
+        rows.append(f"clean{number // 3}.png,noisy{number}.png")
+    (tmp_path / "index.csv").write_text("\n".join(rows))
+    items, _, _ = assign_splits(find_images(tmp_path, kind="clean"))
+    splits: dict[str, set[str]] = {}
+    for item in items:
+        splits.setdefault(item.name, set()).add(item.split)
+    assert len(items) == 12 and sorted(map(list, splits.values())) == [
+        ["test"],
+        ["train"],
+        ["train"],
+        ["validation"],
+    ]
+
+
 def test_folders_of_splits_are_the_splits(tmp_path: Path):
     for name in ("train/a", "train/deep/b", "train/c", "test/d", "elsewhere/e"):
         save_png(tmp_path / f"{name}.png", picture(ord(name[-1])))
