@@ -3,7 +3,7 @@
 In training a batch is a pure function of (seed, step); in evaluation batches come in fixed order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -11,24 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from datasets.records import Records, open_records, prepare, quiet
+from datasets import registry
+from datasets.opening import Opened, open_records_of
+from datasets.records import Records, open_records
+from datasets.registry import NAMES, SPLITS
+from datasets.whole_images import GridPatches, WholeImages, open_images
 from jaxnoise.errors import UsageError
-from jaxnoise.noise.camera import SIMULATIONS, generator
-from jaxnoise.process import cache_folder
+from jaxnoise.noise.camera import generator
 
-SPLITS = ("train", "validation", "test")
-SIMULATED = tuple(f"camera_sim/{name}" for name in SIMULATIONS)
-SOURCES = {
-    "pairs": "your images",
-    "sidd_raw": "SIDD-Medium Raw",
-    "sidd_raw/published": "SIDD-Medium Raw",
-    "sidd_full": "SIDD-Full Raw",
-    "sidd_val": "SIDD's validation blocks",
-    "sidd_val/all": "SIDD's validation blocks",
+__all__ = ["NAMES", "SIMULATED", "SPLITS", "NoiseData", "open_dataset"]
+
+SIMULATED = tuple(name for name, entry in registry.ENTRIES.items() if entry.simulated)
+IMAGES = ("clean", "noisy", "noisy2")
+NUMBERS = {
+    "camera": np.int32,
+    "iso": np.float32,
+    "truth": np.float32,
+    "noise_profile": np.float32,
+    "image": np.int32,
+    "scene": np.int32,
 }
-"""What the folder given with --source holds, for the data sets that read one."""
-NAMES = (*SIMULATED, *SOURCES)
-OPTIONAL = ("clean", "noisy2", "truth", "noise_profile", "image")
 
 Batch = dict[str, np.ndarray]
 
@@ -51,6 +53,10 @@ class NoiseData:
             evaluation only has none.
         has_truth: whether batches carry the true negative log-likelihood.
         clean_splits: the splits whose batches carry clean patches; all but for data of noisy pairs.
+        fields: names of what the batches of each split carry, `mask` aside.
+        independent_draws: whether noisy2 is a second draw over the same clean patch, independent of
+            noisy.
+        scenes: names of the scenes; `scene` of a batch indexes them; () where they are not known.
     """
 
     name: str
@@ -64,7 +70,10 @@ class NoiseData:
     sizes: dict[str, int]
     has_truth: bool
     clean_splits: tuple[str, ...]
-    _records: dict[str, Records] = field(repr=False, compare=False)
+    fields: dict[str, tuple[str, ...]]
+    independent_draws: bool
+    scenes: tuple[str, ...]
+    _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
 
     @property
     def independent_draws(self) -> bool:
@@ -81,11 +90,11 @@ class NoiseData:
             batch_size: N, at least 1.
 
         Returns:
-            noisy, clean where the split is one of `clean_splits` and, with a second shot, noisy2:
-            (N, P, P, C) float32, full scale 1; camera (N,) int32; iso (N,) float32; truth (N,)
-            float32, nats per patch, where `has_truth`;
-            for SIDD noise_profile (N, 2) float32, the shot and read noise that the camera states,
-            or image (N,) int32, the number of the validation image.
+            What `fields` names for the split. noisy, clean and, with a second shot, noisy2:
+            (N, P, P, C) float32, full scale 1; camera (N,) int32; iso (N,) float32; image (N,)
+            int32, the number of the image that the patch is of; scene (N,) int32; truth (N,)
+            float32, nats per patch; noise_profile (N, 2) float32, the shot and read noise that the
+            camera states.
         """
         records = self._split(split)
         _check_sizes(batch_size=batch_size, seed=seed, step=step)
@@ -115,7 +124,7 @@ class NoiseData:
             streams = [generator("dequantise", split, int(index)) for index in indices]
             yield _as_float(records.take(indices), streams) | {"mask": places < count}
 
-    def _split(self, split: str) -> Records:
+    def _split(self, split: str) -> Records | GridPatches:
         if split not in self._records:
             choice = ", ".join(name for name in SPLITS if name in self._records)
             raise UsageError(f"{self.name} has no split '{split}': choose one of {choice}.")
@@ -136,9 +145,11 @@ def open_dataset(
         name: camera_sim/exact, camera_sim/exact-white, camera_sim/exact-wide, camera_sim/full,
             pairs, sidd_raw, sidd_raw/published (in the layout that the published Noise Flow was
             trained on), sidd_full (pairs of consecutive shots), sidd_val (the validation images of
-            ISO 100 to 3200) or sidd_val/all.
+            ISO 100 to 3200), sidd_val/all, images (whole clean images of any size, cut into
+            patches side by side) or images/noisy.
         source: folder of the user's files: images and index.csv for pairs, SIDD-Medium Raw for
-            sidd_raw, SIDD-Full Raw for sidd_full, the two files of validation blocks for sidd_val.
+            sidd_raw, SIDD-Full Raw for sidd_full, the two files of validation blocks for sidd_val,
+            images for images, which without one are the photographs that scikit-image carries.
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches in pixels; None for the dataset's default.
         seed: seed of the simulated draws (camera_sim only).
@@ -147,79 +158,75 @@ def open_dataset(
         UsageError: if the name, the options or the folder of records are wrong.
         DataError: if the images are missing, damaged or contradict their index.
     """
-    if name not in NAMES:
-        raise UsageError(f"there is no dataset '{name}': choose one of {', '.join(NAMES)}.")
-    dataset, _, variant = name.partition("/")
-    module: Any = _builder_module(dataset)
-    if name in SIMULATED:
-        if source is not None:
-            raise UsageError(f"{name} is simulated and reads no images: leave out --source.")
-        config = module.make_config(variant, seed=seed, patch_size=patch_size)
-    else:
-        if source is None:
-            raise UsageError(
-                f"the dataset '{name}' needs the folder of {SOURCES[name]}: give it with --source."
-            )
-        chosen = {"variant": variant} if variant else {}
-        config = module.make_config(Path(source), patch_size=patch_size, **chosen)
-    fingerprint = module.fingerprint(config)
-    folder = Path(data_dir or cache_folder()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
-    facts = prepare(
-        folder, lambda root: module.builder(config, str(root)), lambda: module.facts(config)
+    opened = open_records_of(
+        name, source=source, data_dir=data_dir, patch_size=patch_size, seed=seed
     )
-    with quiet():
-        builder = module.builder(config, str(folder))
-    return _open(name, fingerprint, folder, builder, facts)
+    if opened.entry.whole_images:
+        side = opened.config.patch_size
+        grids = {split: GridPatches(images, side) for split, images in whole_images(opened).items()}
+        return _noise_data(opened, grids, side)
+    return _noise_data(opened, _patches(opened), opened.facts["patch_size"])
 
 
-def _builder_module(dataset: str) -> Any:
-    """Module of a dataset's builder; each takes a while to import."""
-    if dataset == "pairs":
-        from datasets.pairs import pairs_dataset_builder as module
-    elif dataset == "sidd_raw":
-        from datasets.sidd_raw import sidd_raw_dataset_builder as module
-    elif dataset == "sidd_full":
-        from datasets.sidd_full import sidd_full_dataset_builder as module
-    elif dataset == "sidd_val":
-        from datasets.sidd_val import sidd_val_dataset_builder as module
-    else:
-        from datasets.camera_sim import camera_sim_dataset_builder as module
-    return module
+def whole_images(opened: Opened) -> dict[str, WholeImages]:
+    """Images of each split of a data set of whole images."""
+    features = opened.builder.info.features
+    return {
+        split: open_images(
+            opened.builder.as_data_source(split=split),
+            tuple(key for key in IMAGES if key in features),
+            tuple(key for key in NUMBERS if key in features),
+            sizes,
+            opened.folder,
+        )
+        for split, sizes in opened.facts["image_sizes"].items()
+    }
 
 
-def _open(name: str, fingerprint: str, folder: Path, builder: Any, facts: dict) -> NoiseData:
-    fields = ("noisy", "camera", "iso")
-    fields += tuple(key for key in OPTIONAL if key in builder.info.features)
+def _patches(opened: Opened) -> dict[str, Records]:
+    """Records of each split of a data set of patches."""
+    info, facts = opened.builder.info, opened.facts
+    fields = tuple(key for key in (*IMAGES, *NUMBERS) if key in info.features)
     with_clean = facts.get("clean_splits", SPLITS)
     stored = {
         split: open_records(
-            builder.as_data_source(split=split),
+            opened.builder.as_data_source(split=split),
             tuple(key for key in fields if key != "clean" or split in with_clean),
-            folder,
+            opened.folder,
+            block=facts.get("block", 1),
         )
         for split in SPLITS
-        if split in builder.info.splits
+        if split in info.splits
     }
     # A split may have no records of its own and repeat another.
     same_as = facts.get("same_as", {})
-    records = {
+    return {
         split: stored[same_as.get(split, split)]
         for split in SPLITS
         if same_as.get(split, split) in stored
     }
+
+
+def _noise_data(
+    opened: Opened, records: Mapping[str, Records | GridPatches], patch_size: int
+) -> NoiseData:
+    facts = opened.facts
+    fields = {split: found.fields for split, found in records.items()}
     return NoiseData(
-        name=name,
-        # Where files are too large to be hashed at every start, their content is known by now.
-        fingerprint=facts.get("fingerprint", fingerprint),
-        folder=folder,
+        name=opened.entry.name,
+        fingerprint=opened.fingerprint,
+        folder=opened.folder,
         cameras=tuple(facts["cameras"]),
         isos=tuple(facts["isos"]),
         channels=facts["channels"],
-        patch_size=facts["patch_size"],
+        patch_size=patch_size,
         notes=tuple(facts["notes"]),
-        sizes={split: len(records.get(split, ())) for split in SPLITS},
-        has_truth="truth" in fields,
-        clean_splits=tuple(split for split in records if "clean" in records[split].fields),
+        sizes={split: len(records[split]) if split in records else 0 for split in SPLITS},
+        has_truth=any("truth" in names for names in fields.values()),
+        clean_splits=tuple(split for split, names in fields.items() if "clean" in names),
+        fields=fields,
+        independent_draws=opened.entry.independent_draws,
+        scenes=tuple(facts.get("scenes", ())),
         _records=records,
     )
 
@@ -241,7 +248,7 @@ def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
         streams: one generator for the batch, or one for each example.
     """
     result: Batch = {}
-    for key in ("clean", "noisy", "noisy2"):
+    for key in IMAGES:
         if key not in batch:
             continue
         values = batch[key]
@@ -254,9 +261,7 @@ def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
             ]
             values = values + np.concatenate(spread)
         result[key] = (values / np.float32(scale)).astype(np.float32, copy=False)
-    result["camera"] = batch["camera"].astype(np.int32)
-    result["iso"] = batch["iso"].astype(np.float32)
-    for key, kind in (("truth", np.float32), ("noise_profile", np.float32), ("image", np.int32)):
+    for key, kind in NUMBERS.items():
         if key in batch:
             result[key] = batch[key].astype(kind)
     return result

@@ -7,13 +7,15 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from datasets.ahead import ahead
+from datasets.buckets import ordinary_buckets
 from jaxnoise.errors import DataError, UsageError
 
 FACTS_FILE = "facts.json"
@@ -63,7 +65,7 @@ def _build(
     try:
         _remove_stale_drafts(parent)
         tfds.disable_progress_bar()
-        with quiet():
+        with quiet(), ordinary_buckets():
             make_builder(draft).download_and_prepare(
                 file_format="array_record",
                 download_config=tfds.download.DownloadConfig(
@@ -126,46 +128,83 @@ class Records:
         source: TFDS data source, used where `arrays` is None.
         fields: names of the fields to read.
         folder: named in errors.
+        block: number of examples in a record; they are stacked where it is more than 1.
     """
 
     arrays: dict[str, np.ndarray] | None
     source: Any
     fields: tuple[str, ...]
     folder: Path
+    block: int = 1
 
     def __len__(self) -> int:
-        return len(self.source)
+        return len(self.source) * self.block
 
     def take(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Stacked fields of the examples of some indices."""
         if self.arrays is not None:
             return {name: values[indices] for name, values in self.arrays.items()}
-        examples = list(_read(self.source, indices.tolist(), self.folder))
-        return {name: np.stack([example[name] for example in examples]) for name in self.fields}
+        if self.block == 1:
+            examples = list(read_examples(self.source, indices.tolist(), self.folder))
+            return {name: np.stack([example[name] for example in examples]) for name in self.fields}
+        numbers, places = np.unique(indices // self.block, return_inverse=True)
+        blocks = list(read_examples(self.source, numbers.tolist(), self.folder))
+        rows = list(zip(places.tolist(), (indices % self.block).tolist(), strict=True))
+        return {
+            name: np.stack([blocks[place][name][row] for place, row in rows])
+            for name in self.fields
+        }
 
 
 def open_records(
-    source: Any, fields: tuple[str, ...], folder: Path, *, memory_limit: int = MEMORY_LIMIT
+    source: Any,
+    fields: tuple[str, ...],
+    folder: Path,
+    *,
+    block: int = 1,
+    memory_limit: int = MEMORY_LIMIT,
 ) -> Records:
     """Records of a TFDS data source, read into memory if they take less than a limit in bytes."""
     if len(source) == 0:
         raise _damaged(folder)
-    first = next(_read(source, [0], folder))
+    first = next(read_examples(source, [0], folder))
     arrays = None
     if len(source) * sum(np.asarray(first[name]).nbytes for name in fields) < memory_limit:
         arrays = {
             name: np.empty((len(source), *np.shape(first[name])), np.asarray(first[name]).dtype)
             for name in fields
         }
-        for index, example in enumerate(_read(source, range(len(source)), folder)):
-            for name in fields:
-                arrays[name][index] = example[name]
-    return Records(arrays, source, fields, folder)
+        _fill(arrays, source, folder)
+        if block > 1:
+            arrays = {
+                name: values.reshape(-1, *values.shape[2:]) for name, values in arrays.items()
+            }
+    return Records(arrays, source, fields, folder, block)
 
 
-def _read(source: Any, indices: Any, folder: Path) -> Iterator[dict[str, Any]]:
-    try:
-        for index in indices:
-            yield source[index]
-    except Exception as error:  # the reader raises many kinds for damaged files
-        raise _damaged(folder) from error
+def _fill(arrays: dict[str, np.ndarray], source: Any, folder: Path) -> None:
+    def fill(places: range) -> None:
+        for index, example in zip(places, read_examples(source, places, folder), strict=True):
+            for name, values in arrays.items():
+                values[index] = example[name]
+
+    count = len(source)
+    parts = [range(start, min(start + 16, count)) for start in range(0, count, 16)]
+    for _ in ahead(fill, parts):
+        pass
+
+
+def read_examples(source: Any, indices: Iterable[int], folder: Path) -> Iterator[dict[str, Any]]:
+    """Examples of a TFDS data source by index.
+
+    Raises:
+        DataError: if they are damaged.
+    """
+    for index in indices:
+        try:
+            example = source[index]
+        except MemoryError:
+            raise
+        except Exception as error:  # the reader raises many kinds for damaged files
+            raise _damaged(folder) from error
+        yield example

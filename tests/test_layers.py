@@ -55,7 +55,7 @@ RULES = {
     ),
     "datasets": Rule(
         own={"jaxnoise.raw", "jaxnoise.io", "jaxnoise.noise"},
-        packages={"grain", "tensorflow_datasets", "skimage", "etils", "absl", "tqdm"},
+        packages={"array_record", "grain", "tensorflow_datasets", "skimage", "PIL", "tqdm"},
     ),
     "train": Rule(),
     "train.engine": Rule(own={"jaxnoise.io", "datasets"}, packages={"orbax", "tqdm", "absl"}),

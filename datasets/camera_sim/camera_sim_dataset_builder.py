@@ -3,26 +3,29 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
+from datasets.ahead import ahead
 from datasets.camera_sim import photographs
+from datasets.camera_sim.patches import SETTINGS, make_patches, photograph_of
+from datasets.plain_files import PlainWriter
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import (
     CAMERAS,
     ISOS,
     MIXING,
     SIMULATIONS,
-    draw,
-    generator,
     get_simulation,
-    sensor_effects,
 )
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
+BLOCK = len(SETTINGS)
+"""Patches of a record: one by one they take longer to write and to read than to make."""
 PATCH_SIZE = 32
 PATCH_SIZES = (8, 128)
 # Patches of 32x32 per camera and ISO; larger patches are fewer.
@@ -118,6 +121,8 @@ def facts(config: Config) -> dict[str, Any]:
         "channels": 4,
         "patch_size": config.patch_size,
         "notes": notes,
+        "scenes": list(photographs.SCENES),
+        "block": BLOCK,
     }
 
 
@@ -131,22 +136,24 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         config: Any = self.builder_config
         side = config.patch_size
         patch = tfds.features.Tensor(
-            shape=(side, side, 4), dtype=np.float32, encoding=tfds.features.Encoding.BYTES
+            shape=(BLOCK, side, side, 4),
+            dtype=np.float32,
+            encoding=tfds.features.Encoding.BYTES,
         )
-        features = {
-            "clean": patch,
-            "noisy": patch,
-            "noisy2": patch,
-            "camera": np.int32,
-            "iso": np.int32,
-            "scene": tfds.features.Text(),
-        }
+        number = tfds.features.Tensor(shape=(BLOCK,), dtype=np.int32)
+        features = {"clean": patch, "noisy": patch, "noisy2": patch}
+        features |= dict.fromkeys(("camera", "iso", "image", "scene"), number)
         if SIMULATIONS[config.simulation].has_truth:
-            features["truth"] = np.float32
+            features["truth"] = tfds.features.Tensor(shape=(BLOCK,), dtype=np.float32)
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
             description="Packed raw patches with simulated camera noise of known likelihood.",
+            # The blocks are in an order of their own.
+            disable_shuffling=True,
         )
+
+    def _example_writer(self) -> PlainWriter:
+        return PlainWriter()
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict]]]:
         del dl_manager
@@ -154,46 +161,45 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
         config: Any = self.builder_config
-        read = photographs.reader()
-        scenes = photographs.SPLITS[split]
-        settings = [(camera, iso) for camera in range(len(CAMERAS)) for iso in ISOS]
-        count = len(settings) * patches_per_setting(split, config.patch_size)
-        for index in tqdm(
-            range(count),
+        images = photographs.ALL
+        numbers = _order(split, BLOCK * patches_per_setting(split, config.patch_size))
+        make = partial(
+            make_patches,
+            config.simulation,
+            config.seed,
+            split,
+            patch_size=config.patch_size,
+            read=photographs.reader(),
+        )
+        bar = tqdm(
             desc=f"camera_sim/{config.simulation} {split}",
             unit="patch",
+            total=len(numbers),
             disable=None,
-        ):
-            random = generator(config.simulation, config.seed, split, index)
-            camera, iso = settings[index % len(settings)]
-            # The second term lets a small split, too, see every photograph.
-            photograph = scenes[(index // len(settings) + index) % len(scenes)]
-            clean, corner = photographs.raw_patch(read(photograph), config.patch_size, random)
-            yield (
-                index,
-                _example(config.simulation, clean, corner, camera, iso, random)
-                | {"scene": photograph.scene},
-            )
+        )
+        blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
+        with bar:
+            for key, (block, patches) in enumerate(ahead(make, blocks)):
+                places = [images.index(photograph_of(split, number)) for number in block]
+                bar.update(BLOCK)
+                yield (
+                    key,
+                    patches
+                    | {
+                        "image": np.array(places, np.int32),
+                        "scene": np.array(
+                            [photographs.SCENES.index(images[p].scene) for p in places], np.int32
+                        ),
+                    },
+                )
 
 
-def _example(
-    name: str,
-    clean: np.ndarray,
-    corner: tuple[int, int],
-    camera: int,
-    iso: int,
-    random: np.random.Generator,
-) -> dict[str, Any]:
-    """Two noisy draws over a clean patch; the truth is that of the first."""
-    simulation = SIMULATIONS[name]
-    example: dict[str, Any] = {"clean": clean, "camera": camera, "iso": iso}
-    for key in ("noisy", "noisy2"):
-        noise, truth = draw(clean, CAMERAS[camera], iso, taps=simulation.taps, random=random)
-        if simulation.sensor_effects:
-            noisy = sensor_effects(clean, noise, CAMERAS[camera], iso, corner=corner, random=random)
-        else:
-            noisy = clean + noise
-        example[key] = noisy.astype(np.float32)
-        if simulation.has_truth and key == "noisy":
-            example["truth"] = truth
-    return example
+def _order(split: str, count: int) -> list[int]:
+    """Numbers of the patches in the order of their records: that of a hash, so that any part of a
+    split is a fair sample of it.
+    """
+    return sorted(range(count), key=lambda number: _hash(f"{split}{number}"))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.md5(text.encode(), usedforsecurity=False).digest()

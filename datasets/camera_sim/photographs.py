@@ -46,6 +46,8 @@ SPLITS: dict[str, tuple[Photograph, ...]] = {
     "validation": (Photograph("rocket", "rocket.jpg"), Photograph("tissue", "ihc.png")),
     "test": (Photograph("coffee", "coffee.png"), Photograph("chelsea", "chelsea.png")),
 }
+ALL = tuple(photograph for photographs in SPLITS.values() for photograph in photographs)
+SCENES = tuple(dict.fromkeys(photograph.scene for photograph in ALL))
 
 
 def fingerprint() -> str:
@@ -57,6 +59,24 @@ def fingerprint() -> str:
             content = hashlib.sha256(photograph.path.read_bytes()).hexdigest()
             digest.update(f"{split} {photograph.scene} {content}\n".encode())
     return digest.hexdigest()
+
+
+def place(image: np.ndarray, patch_size: int, random: np.random.Generator) -> tuple[int, int]:
+    """First row and column, both even, of a random place of a photograph that is not black.
+
+    Args:
+        image: sRGB, (H, W, 3) uint8.
+        patch_size: side of the patch in packed pixels (half as many as of the photograph).
+        random: the source of the place.
+    """
+    side = 2 * patch_size
+    row, column = 0, 0
+    for _ in range(20):
+        row, column = (2 * int(random.integers((size - side) // 2 + 1)) for size in image.shape[:2])
+        # Black sky and black borders are the same patch again and again.
+        if image[row : row + side, column : column + side].std() > 4:
+            break
+    return row, column
 
 
 def raw_patch(
@@ -73,14 +93,8 @@ def raw_patch(
         patch: (patch_size, patch_size, 4) float32 in [0, 1], R, Gr, Gb, B order.
         corner: row and column of the patch in packed pixels.
     """
-    side = 2 * patch_size
-    row, column, crop = 0, 0, image[:side, :side]
-    for _ in range(20):
-        row, column = (2 * int(random.integers((size - side) // 2 + 1)) for size in image.shape[:2])
-        crop = image[row : row + side, column : column + side]
-        # Black sky and black borders are the same patch again and again.
-        if crop.std() > 4:
-            break
+    row, column = place(image, patch_size, random)
+    crop = image[row : row + 2 * patch_size, column : column + 2 * patch_size]
     linear = unprocess(
         crop / 255.0,
         red_gain=random.uniform(1.8, 2.4),

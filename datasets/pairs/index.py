@@ -86,9 +86,12 @@ def _check_clean(pairs: list[Pair]) -> None:
             )
 
 
-def read_file(folder: Path, name: str) -> bytes:
-    """Bytes of a file that the index names; never of one outside the folder."""
-    path = folder / name
+def check_inside(name: str) -> None:
+    """Refuse a name that an index gives to a file outside its folder.
+
+    Raises:
+        DataError: if it may be one, on any system.
+    """
     parts = (*PurePosixPath(name).parts, *PureWindowsPath(name).parts)
     absolute = (
         PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or name.startswith("\\")
@@ -97,6 +100,12 @@ def read_file(folder: Path, name: str) -> bytes:
         raise DataError(
             f"index.csv names {name!r}, which may lie outside its folder: use paths below it."
         )
+
+
+def read_file(folder: Path, name: str) -> bytes:
+    """Bytes of a file that the index names; never of one outside the folder."""
+    check_inside(name)
+    path = folder / name
     try:
         if not path.resolve(strict=True).is_relative_to(folder):
             raise DataError(

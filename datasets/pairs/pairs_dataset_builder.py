@@ -15,7 +15,7 @@ from datasets.pairs.splits import SPLITS, Pair
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.images import decode_image
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 PATCH_SIZE = 64
 
 
@@ -99,12 +99,18 @@ def facts(config: Config) -> dict[str, Any]:
         "patch_size": config.patch_size,
         "notes": notes,
         "clean_splits": config.index.clean_splits,
+        "scenes": scene_names(config.index),
     }
 
 
 def camera_names(index: Index) -> list[str]:
     """Names of the cameras in the order that records number them."""
     return sorted({pair.camera for pair in index.pairs})
+
+
+def scene_names(index: Index) -> list[str]:
+    """Names of the scenes in the order that records number them."""
+    return sorted({pair.scene for pair in index.pairs})
 
 
 def builder(config: Config, data_dir: str) -> "Builder":
@@ -163,7 +169,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "noisy": patch,
             "camera": np.int32,
             "iso": np.int32,
-            "scene": tfds.features.Text(),
+            "image": np.int32,
+            "scene": np.int32,
         }
         if config.index.clean_splits:
             features["clean"] = patch
@@ -180,7 +187,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         config: Any = self.builder_config
-        cameras = camera_names(config.index)
+        cameras, scenes = camera_names(config.index), scene_names(config.index)
         pairs = [(n, pair) for n, pair in enumerate(config.index.pairs) if pair.split == split]
         side = config.patch_size
         # All splits have the same features: where one has no clean images, black stands in for
@@ -200,7 +207,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                             **{kind: image[window] for kind, image in images.items()},
                             "camera": cameras.index(pair.camera),
                             "iso": pair.iso,
-                            "scene": pair.scene,
+                            "image": number,
+                            "scene": scenes.index(pair.scene),
                         },
                     )
 

@@ -16,7 +16,7 @@ from datasets.source_files import combined_digest, quick_digest
 from jaxnoise.errors import DataError
 from jaxnoise.io.mat import MatReader
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 
 @dataclasses.dataclass
@@ -91,6 +91,7 @@ def facts(config: Config) -> dict[str, Any]:
         ],
         "fingerprint": combined_digest(_decisions(config), config.contents),
         "clean_splits": clean_splits(config.pairs),
+        "scenes": _scenes(config),
     }
 
 
@@ -113,7 +114,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "camera": np.int32,
             "iso": np.int32,
             "noise_profile": tfds.features.Tensor(shape=(2,), dtype=np.float32),
-            "scene": tfds.features.Text(),
+            "image": np.int32,
+            "scene": np.int32,
             "shot": np.int32,
         }
         if clean_splits(config.pairs):
@@ -131,14 +133,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         config: Any = self.builder_config
-        cameras = _cameras(config)
-        pairs = [pair for pair in config.pairs if pair.split == split]
+        cameras, scenes = _cameras(config), _scenes(config)
+        pairs = [(n, pair) for n, pair in enumerate(config.pairs) if pair.split == split]
         # All splits have the same features: where one has no clean images, black stands in for
         # them and is never read.
         black = np.zeros((config.patch_size, config.patch_size, 4), np.float32)
         absent = {"clean": black} if clean_splits(config.pairs) else {}
         with MatReader() as reader:
-            for pair in tqdm(pairs, desc=f"sidd_full {split}", unit="pair", disable=None):
+            for number, pair in tqdm(pairs, desc=f"sidd_full {split}", unit="pair", disable=None):
                 images = read_packed(reader, pair.files, pair.phase, config)
                 for place, patches in cut(images, config):
                     yield (
@@ -149,7 +151,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                             "camera": cameras.index(pair.camera),
                             "iso": pair.iso,
                             "noise_profile": np.array(pair.noise_profile, np.float32),
-                            "scene": pair.instance,
+                            "image": number,
+                            "scene": scenes.index(pair.instance),
                             "shot": pair.shot,
                         },
                     )
@@ -158,6 +161,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 def _cameras(config: Config) -> list[str]:
     present = {pair.camera for pair in config.pairs}
     return [camera for camera in CAMERAS if camera in present]
+
+
+def _scenes(config: Config) -> list[str]:
+    return sorted({pair.instance for pair in config.pairs})
 
 
 def _decisions(config: Config) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from datasets.source_files import combined_digest, quick_digest
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.mat import MatReader
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 VARIANTS = {"default": Layout(), "published": PUBLISHED}
 
 
@@ -108,6 +108,7 @@ def facts(config: Config) -> dict[str, Any]:
         "patch_size": config.patch_size,
         "notes": notes,
         "fingerprint": combined_digest(_decisions(config), config.contents),
+        "scenes": _scenes(config),
         "same_as": {"validation": "test"} if published else {},
     }
 
@@ -131,7 +132,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "camera": np.int32,
             "iso": np.int32,
             "noise_profile": tfds.features.Tensor(shape=(2,), dtype=np.float32),
-            "scene": tfds.features.Text(),
+            "image": np.int32,
+            "scene": np.int32,
             "frame": tfds.features.Text(),
         }
         return self.dataset_info_from_configs(
@@ -149,9 +151,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         config: Any = self.builder_config
         present = {image.camera for image in config.images}
         cameras = [camera for camera in CAMERAS if camera in present]
-        images = [image for image in config.images if image.split == split]
+        scenes = _scenes(config)
+        images = [(n, image) for n, image in enumerate(config.images) if image.split == split]
         with MatReader() as reader:
-            for image in tqdm(images, desc=f"sidd_raw {split}", unit="image", disable=None):
+            for number, image in tqdm(images, desc=f"sidd_raw {split}", unit="image", disable=None):
                 files = {"noisy": image.path("NOISY"), "clean": image.path("GT")}
                 for place, patches in cut(read_packed(reader, files, image.phase, config), config):
                     yield (
@@ -161,10 +164,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                             "camera": cameras.index(image.camera),
                             "iso": image.iso,
                             "noise_profile": np.array(image.noise_profile, np.float32),
-                            "scene": image.scene,
+                            "image": number,
+                            "scene": scenes.index(image.scene),
                             "frame": image.frame,
                         },
                     )
+
+
+def _scenes(config: Config) -> list[str]:
+    return sorted({image.scene for image in config.images})
 
 
 def _decisions(config: Config) -> tuple[object, ...]:

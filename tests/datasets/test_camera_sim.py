@@ -1,15 +1,25 @@
 """The records of the simulated cameras: what they hold, what they depend on, how they are split."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from datasets.camera_sim import camera_sim_dataset_builder as builder
-from datasets.camera_sim import photographs
+from datasets.camera_sim import patches, photographs
 from datasets.pipeline import SPLITS, NoiseData, open_dataset
 from jaxnoise.errors import DataError, UsageError
-from jaxnoise.noise.camera import CAMERAS, ISOS, MIXING, SIMULATIONS, noise_std
+from jaxnoise.noise.camera import (
+    CAMERAS,
+    ISOS,
+    MIXING,
+    SIMULATIONS,
+    draw,
+    generator,
+    noise_std,
+    sensor_effects,
+)
 
 
 @pytest.fixture(scope="module", params=list(SIMULATIONS))
@@ -122,7 +132,8 @@ def test_scenes_of_the_splits_are_different_photographs():
 
 
 @pytest.mark.fast
-def test_each_split_reads_its_own_photographs(few_patches: None, monkeypatch):
+def test_each_split_reads_its_own_photographs(few_patches: None, records: Path, monkeypatch):
+    data = open_dataset("camera_sim/exact", data_dir=records)
     read: list[str] = []
     plain = photographs.Photograph.read
     monkeypatch.setattr(
@@ -131,9 +142,56 @@ def test_each_split_reads_its_own_photographs(few_patches: None, monkeypatch):
     made = builder.builder(builder.make_config("exact"), "nowhere")
     for split in SPLITS:
         read.clear()
-        examples = list(made._generate_examples(split))
+        list(made._generate_examples(split))
         assert set(read) == {p.scene for p in photographs.SPLITS[split]}
-        assert {example["scene"] for _, example in examples} == set(read)
+        batch = everything(data, split)
+        assert {data.scenes[scene] for scene in batch["scene"]} == set(read)
+        shown = [photographs.ALL[image] for image in batch["image"]]
+        assert set(shown) == set(photographs.SPLITS[split])
+        assert [p.scene for p in shown] == [data.scenes[scene] for scene in batch["scene"]]
+
+
+def one_by_one(name: str, split: str, number: int, size: int) -> dict[str, np.ndarray]:
+    """Patch of a number, made by the functions that take one patch."""
+    random = generator(name, 5, split, number)
+    camera, iso = number % 25 // 5, ISOS[number % 5]
+    image = patches.photograph_of(split, number).read()
+    clean, corner = photographs.raw_patch(image, size, random)
+    made: dict = {"clean": clean, "camera": camera, "iso": iso}
+    for key in ("noisy", "noisy2"):
+        noise, truth = draw(clean, CAMERAS[camera], iso, taps=SIMULATIONS[name].taps, random=random)
+        made[key] = (clean + noise).astype(np.float32)
+        if SIMULATIONS[name].sensor_effects:
+            made[key] = sensor_effects(
+                clean, noise, CAMERAS[camera], iso, corner=corner, random=random
+            ).astype(np.float32)
+        elif key == "noisy":
+            made["truth"] = np.float32(truth)
+    return made
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", list(SIMULATIONS))
+@pytest.mark.parametrize("together", [1, 7])
+def test_how_many_are_made_together_changes_nothing(name: str, together: int, monkeypatch):
+    monkeypatch.setattr(patches, "PIXELS_AT_ONCE", 3 * 16**2)
+    numbers = range(40, 40 + together)
+    made = patches.make_patches(name, 5, "train", numbers, patch_size=16, read=photographs.reader())
+    for place, number in enumerate(numbers):
+        alone = one_by_one(name, "train", number, 16)
+        assert alone.keys() == made.keys()
+        # The gains and the products of a matrix with many rows may round otherwise than with few.
+        for key, value in alone.items():
+            np.testing.assert_allclose(made[key][place], value, rtol=3e-7, atol=1e-7, err_msg=key)
+
+
+@pytest.mark.fast
+def test_patches_are_in_the_order_of_a_hash(few_patches: None, records: Path):
+    batch = everything(open_dataset("camera_sim/exact", data_dir=records), "validation")
+    keys = [hashlib.md5(f"validation{number}".encode()).hexdigest() for number in range(25)]
+    order = sorted(range(25), key=lambda number: int(keys[number], 16))
+    assert batch["camera"].tolist() == [number // 5 for number in order]
+    assert batch["iso"].tolist() == [ISOS[number % 5] for number in order]
 
 
 @pytest.mark.fast

@@ -224,3 +224,18 @@ def test_real_images_with_their_index(real_images: Path, tmp_path: Path):
     noise = batch["noisy"] - batch["clean"]
     # The noise of these cameras is a few steps of 1/255 and never a different picture.
     assert 0.002 < noise.std() < 0.05 and abs(noise.mean()) < 0.01
+
+
+@pytest.mark.fast
+def test_batches_say_which_image_and_scene_a_patch_is_of(pairs, open_pairs):
+    data = open_pairs(pairs)
+    seen = set()
+    for split in data.fields:
+        batch = everything(data, split)
+        for clean, image, scene in zip(batch["clean"], batch["image"], batch["scene"], strict=True):
+            row = pairs.rows[image]
+            assert (data.scenes[scene], split) == (row[4], row[5])
+            whole = imagecodecs.png_decode((pairs.path / row[1]).read_bytes())
+            assert np.rint(clean * 255).astype(np.uint8).tobytes() in patches(whole)
+            seen.add(int(image))
+    assert seen == set(range(len(pairs.rows)))

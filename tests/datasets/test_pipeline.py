@@ -75,9 +75,12 @@ def test_evaluation_pads_with_a_mask(data: NoiseData, batch_size: int, limit: in
 def test_records_that_do_not_fit_into_memory_are_read_as_needed(data: NoiseData):
     for split in SPLITS:
         held = data._records[split]
-        read = records_module.open_records(held.source, held.fields, held.folder, memory_limit=0)
-        assert held.arrays is not None and read.arrays is None
-        places = np.array([3, 0, 3, 11])
+        assert isinstance(held, records_module.Records)
+        read = records_module.open_records(
+            held.source, held.fields, held.folder, block=held.block, memory_limit=0
+        )
+        assert held.arrays is not None and read.arrays is None and len(read) == len(held)
+        places = np.array([3, 0, 24, 3, 11, len(held) - 1])
         assert same(held.take(places), read.take(places))
 
 
@@ -101,14 +104,14 @@ def test_nothing_but_the_progress_bar_is_said(few_patches: None, tmp_path: Path,
 
 @pytest.mark.fast
 def test_a_failed_build_leaves_nothing(few_patches: None, tmp_path: Path, monkeypatch):
-    from datasets.camera_sim import photographs
+    from datasets.camera_sim import patches
 
     def break_off(*_):
         raise KeyboardInterrupt
 
     data_dir = tmp_path / "deep" / "records"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(photographs, "raw_patch", break_off)
+        patch.setattr(patches, "develop", break_off)
         open_dataset("camera_sim/exact", data_dir=data_dir)
     assert not (tmp_path / "deep").exists()
 
@@ -172,6 +175,28 @@ def test_damaged_records_are_a_sentence(harm: str, few_patches: None, tmp_path: 
         file.write_bytes(bytes(content))
     with pytest.raises(DataError, match="delete that folder"):
         open_dataset("camera_sim/exact", data_dir=tmp_path)
+
+
+@pytest.mark.fast
+def test_a_request_to_stop_is_not_taken_for_damage(tmp_path: Path):
+    class Stop(BaseException):
+        pass
+
+    class Source:
+        def __init__(self, error: type[BaseException]):
+            self.error = error
+
+        def __len__(self) -> int:
+            return 40
+
+        def __getitem__(self, index: int) -> dict[str, np.ndarray]:
+            if index == 20:
+                raise self.error
+            return {"clean": np.zeros(3)}
+
+    for error, seen in ((Stop, Stop), (MemoryError, MemoryError), (ValueError, DataError)):
+        with pytest.raises(seen):
+            records_module.open_records(Source(error), ("clean",), tmp_path)
 
 
 @pytest.mark.fast

@@ -1,0 +1,1 @@
+"""Whole images of any size, clean or noisy."""

@@ -1,0 +1,53 @@
+"""The registry: every data set has an entry, and its batches hold what the entry says at most."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets import pipeline, registry
+from datasets.pipeline import open_dataset
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.fast
+def test_every_folder_of_a_builder_is_in_the_registry():
+    folders = {path.parent.name for path in ROOT.glob("datasets/*/*_dataset_builder.py")}
+    assert {entry.module.split(".")[1] for entry in registry.ENTRIES.values()} == folders
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("entry", registry.ENTRIES.values(), ids=lambda entry: entry.name)
+def test_an_entry_names_a_builder_and_known_fields(entry: registry.Entry):
+    module = entry.load()
+    for name in ("make_config", "fingerprint", "facts", "builder"):
+        assert callable(getattr(module, name))
+    assert set(entry.fields) <= {*pipeline.IMAGES, *pipeline.NUMBERS}
+    assert (entry.source is None) <= (not entry.needs_source)
+
+
+@pytest.mark.fast
+def test_batches_hold_what_fields_say(few_patches: None, records: Path):
+    for name in ("camera_sim/exact", "camera_sim/full"):
+        data = open_dataset(name, data_dir=records)
+        assert data.independent_draws
+        for split, fields in data.fields.items():
+            assert set(fields) == set(registry.get(name).fields)
+            batch = data.batch(split, seed=0, step=0, batch_size=3)
+            assert set(batch) == set(fields)
+            assert batch["image"].dtype == batch["scene"].dtype == np.int32
+
+
+@pytest.mark.fast
+def test_nothing_depends_on_the_name_of_a_data_set(few_patches: None, records: Path, monkeypatch):
+    entry = dataclasses.replace(
+        registry.get("camera_sim/exact"), name="other", independent_draws=False
+    )
+    monkeypatch.setitem(registry.ENTRIES, "other", entry)
+    ours = open_dataset("other", data_dir=records)
+    theirs = open_dataset("camera_sim/exact", data_dir=records)
+    assert ours.fields == theirs.fields and not ours.independent_draws
+    one, two = (data.batch("train", seed=1, step=2, batch_size=4) for data in (ours, theirs))
+    assert all(np.array_equal(one[key], two[key]) for key in two)
