@@ -75,11 +75,6 @@ class NoiseData:
     scenes: tuple[str, ...]
     _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
 
-    @property
-    def independent_draws(self) -> bool:
-        """Whether noisy2 is a draw of its own: in bursts one shot may belong to two pairs."""
-        return self.name in SIMULATED
-
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
         """Shuffled training batch that depends on (seed, step) alone.
 
