@@ -8,23 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnoise.bijectors import CausalConv
-from jaxnoise.bijectors.chain import Layer, parse
+from jaxnoise.bijectors.chain import kind_of, latent_shape, parse, side_factor
+from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.conditions import check_conditions
 from jaxnoise.errors import UsageError
-from jaxnoise.models.noiseflow.blocked import KINDS, Inside, stretches, to_noise
+from jaxnoise.models.noiseflow.blocked import Inside, stretches, to_noise
 from jaxnoise.models.noiseflow.config import Config
 from jaxnoise.models.noiseflow.model import (
     Variables,
     base_distribution,
-    latent_shape,
     layer_builder,
 )
 
 BAND_PIXELS = 2**18
 """Pixels of a band where the caller leaves its height open."""
-REACH = 2
-"""Rows above and below a pixel that a coupling's network sees."""
 
 Stretch = tuple[Layer, ...]
 
@@ -89,8 +86,7 @@ def sample_image(
 
 def _pad_to_squeeze(clean: np.ndarray, config: Config) -> np.ndarray:
     """The image with its last row and column repeated until squeezes divide its sides."""
-    layers = parse(config.arch, config.channels)
-    cell = 2 ** sum(layer.kind == "squeeze" for layer in layers)
+    cell = side_factor(config.arch, config.channels)
     padding = [(0, -side % cell) for side in clean.shape[:2]]
     clean = np.asarray(clean, np.float32)
     return np.pad(clean, [*padding, (0, 0)], "edge") if np.any(padding) else clean
@@ -121,7 +117,7 @@ class _Image:
         zoom = len(self.clean) // height
         rows = min(height, max(1, rows // zoom))
         before, behind = _surroundings(stretch)
-        scale = 2 if first.kind == "squeeze" else 1
+        scale, goes_on = kind_of(first).zoom, kind_of(first).goes_on
         result = self.state
         if scale > 1:
             shape = (height * scale, width * scale, channels // scale**2)
@@ -146,10 +142,10 @@ class _Image:
                 config=self.config,
             )
             # A coupling sees what was there, a causal convolution what it made itself.
-            if first.kind != "causal" and before:
+            if before and not goes_on:
                 above = np.concatenate([above, self.state[start:end]])[-before:]
             result[start * scale : end * scale] = np.asarray(made)[: (end - start) * scale]
-            if first.kind == "causal":
+            if goes_on:
                 above = np.concatenate([above, result[start:end]])[-before:]
             yield end / height
         self.state = result
@@ -162,10 +158,8 @@ def _bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
 
 def _surroundings(stretch: Stretch) -> tuple[int, int]:
     """Rows above and below a band that a stretch sees."""
-    if stretch[0].kind == "causal":
-        return stretch[0].radius, 0
-    reach = REACH * sum(layer.kind == "coupling" for layer in stretch)
-    return reach, reach
+    reaches = [kind_of(layer).reach(layer) for layer in stretch]
+    return sum(above for above, _ in reaches), sum(below for _, below in reaches)
 
 
 @partial(jax.jit, static_argnames=("config", "width", "channels"))
@@ -183,11 +177,11 @@ def _apply(variables, band, clean, camera, iso, *, first_row, height, stretch, c
     before, behind = _surroundings(stretch)
     build = layer_builder(variables, config, clean[None], camera, iso)
     rows = slice(before, band.shape[0] - behind)
-    if all(layer.kind in KINDS for layer in stretch):
+    if all(kind_of(layer).in_blocks for layer in stretch):
         number = first_row + jnp.arange(band.shape[0])
         inside = Inside((number >= 0) & (number < height), jnp.ones(band.shape[1], bool))
         return to_noise(stretch, variables, build, band[None], inside=inside)[0, rows]
     bijector = build(stretch[0])
-    if isinstance(bijector, CausalConv):
+    if kind_of(stretch[0]).goes_on:
         return bijector.forward_below(band[None, rows], band[None, :before])[0]
     return jnp.asarray(bijector.forward(band[None]))[0]
