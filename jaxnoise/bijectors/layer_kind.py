@@ -205,5 +205,12 @@ class LayerKind:
     log_factor: Callable[[Own, Images, Settings], Array] | None = None
 
     def place(self, layer: Layer) -> str:
-        """The key under which a layer of this kind stores its parameters."""
+        """The key under which a layer of this kind stores its parameters.
+
+        Args:
+            layer: of this kind.
+
+        Returns:
+            The layer's name, or where the kind stores them together with others.
+        """
         return self.shared or layer.name

@@ -23,8 +23,10 @@ class Denoiser:
     """
 
     def __init__(self, folder: Path, *, rows: int | None):
-        self._model, self._rows = open_model(folder, "denoise_image", "denoises no images"), rows
-        self.channels: int = self._model.config.channels
+        from jaxnoise.protocols import ImageDenoiser
+
+        self._opened, self._rows = open_model(folder, ImageDenoiser), rows
+        self.channels: int = self._opened.config.channels
 
     def denoise(self, noisy: np.ndarray, progress: Progress) -> np.ndarray:
         """The estimate of a clean image.
@@ -36,8 +38,10 @@ class Denoiser:
         Returns:
             Same shape and unit.
         """
-        denoise_image, config, variables = self._model
-        return denoise_image(variables, config, noisy, rows=self._rows, progress=progress)
+        opened = self._opened
+        return opened.model.denoise_image(
+            opened.variables, opened.config, noisy, rows=self._rows, progress=progress
+        )
 
 
 def denoised_image(
