@@ -95,7 +95,14 @@ PUBLIC = {
         "sliced_emd",
         "sliced_mmd2",
     ],
-    "jaxnoise.losses": ["contrastive", "info_nce"],
+    "jaxnoise.losses": [
+        "contrastive",
+        "info_nce",
+        "squared_error",
+        "noise2noise_error",
+        "two_shot_mse",
+        "half_sum_per_image",
+    ],
     "jaxnoise.metrics": ["nll_per_dim", "marginal_kl", "ks", "psnr", "ssim", "SSIM_PRESETS"],
     "jaxnoise.noise.shot_read": ["sample_image"],
     "jaxnoise.io": ["save_model", "load_model", "read_image", "write_image"],
@@ -124,7 +131,14 @@ WITH_SOURCE = {
     "jaxnoise.models.noise2noiseflow": {"joint_loss", "joint_terms", "log_prob", "recorrupt"},
     "jaxnoise.noise.nlf": {"log_prob"},
     "jaxnoise.distances": {"mmd2", "mmd2_exact", "emd", "bhattacharyya", "median_bandwidth"},
-    "jaxnoise.losses": {"contrastive", "info_nce"},
+    "jaxnoise.losses": {
+        "contrastive",
+        "info_nce",
+        "squared_error",
+        "noise2noise_error",
+        "two_shot_mse",
+        "half_sum_per_image",
+    },
     "jaxnoise.metrics": {"marginal_kl", "ks", "psnr", "ssim"},
 }
 
