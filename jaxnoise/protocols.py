@@ -9,11 +9,12 @@ H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) ind
 `config.cameras`, and `iso` (N,) holds ISO numbers.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float, Num
+
+from jaxnoise.tiles import Progress
 
 
 @runtime_checkable
@@ -67,7 +68,7 @@ class ImageSampler(Protocol):
         *,
         temperature: float = 1.0,
         rows: int | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> Float[np.ndarray, "h w c"]:
         """Noise (H, W, C), float32; `rows` of the image are worked on at a time."""
         ...
@@ -95,7 +96,7 @@ class ImageDenoiser(Protocol):
         noisy: Float[np.ndarray, "h w c"],
         *,
         rows: int | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Progress | None = None,
     ) -> Float[np.ndarray, "h w c"]:
         """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time."""
         ...

@@ -13,6 +13,7 @@ MODEL = ["Config", "init", "init_from_data", "distribution", "log_prob", "nll_an
 PUBLIC = {
     "jaxnoise": ["load"],
     "jaxnoise.loaded": ["Loaded"],
+    "jaxnoise.tiles": ["Part", "bands", "spans", "rows_at_a_time", "check_image", "filled_up"],
     "jaxnoise.protocols": [
         "ABILITIES",
         "Denoiser",

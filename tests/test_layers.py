@@ -25,6 +25,7 @@ VOCABULARY = {
         "causal",
         "process",
         "protocols",
+        "tiles",
         "tracing",
     )
 }

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._layouts import Layout
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import DataError
 from jaxnoise.raw.levels import from_fraction, to_fraction
+from jaxnoise.tiles import Progress
 
 FLOAT_MARGIN = 1.0
 """How far noise may take floats beyond [0, 1] before they look like those of another full scale."""

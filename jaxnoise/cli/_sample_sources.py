@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import UsageError
+from jaxnoise.tiles import Progress
 
 
 class ModelNoise:

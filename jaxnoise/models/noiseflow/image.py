@@ -1,6 +1,6 @@
 """Noise for one image of any size, in bands of rows: what layers need does not grow with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import jax
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxnoise import tiles
 from jaxnoise.bijectors.chain import kind_of, latent_shape, parse, side_factor
 from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.conditions import check_conditions
-from jaxnoise.errors import UsageError
 from jaxnoise.models.noiseflow.blocked import Inside, stretches, to_noise
 from jaxnoise.models.noiseflow.config import Config
 from jaxnoise.models.noiseflow.model import (
@@ -36,7 +36,7 @@ def sample_image(
     *,
     temperature: float = 1.0,
     rows: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: tiles.Progress | None = None,
 ) -> Float[np.ndarray, "h w c"]:
     """Noise for one clean image of any size, worked on in bands of rows.
 
@@ -66,19 +66,14 @@ def sample_image(
     Source: Noise Flow, Section 3.1; the temperature is that of the published sampler.
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
-    if clean.ndim != 3 or clean.shape[-1] != config.channels or 0 in clean.shape:
-        raise UsageError(
-            f"this model makes noise for images (height, width, {config.channels}), not for shape "
-            f"{clean.shape}."
-        )
-    if rows is not None and rows < 1:
-        raise UsageError(f"a band has 1 row or more, not {rows}.")
+    tiles.check_image(clean.shape, config.channels, does="makes noise for")
     height, width, _ = clean.shape
+    rows = tiles.rows_at_a_time(rows, width, most=BAND_PIXELS)
     image = _Image(variables, config, _pad_to_squeeze(clean, config), camera, iso)
     image.draw(key, temperature)
     chain = stretches(parse(config.arch, config.channels), config.width)
     for place, stretch in enumerate(reversed(chain)):
-        for done in image.apply(stretch, rows or max(1, BAND_PIXELS // width)):
+        for done in image.apply(stretch, rows):
             if progress is not None:
                 progress((place + done) / len(chain))
     return image.state[:height, :width]
@@ -105,10 +100,10 @@ class _Image:
         """Makes the state a latent, each row from a key of its own."""
         height, width, channels = self.state.shape
         draw = partial(_draw, config=self.config, width=width, channels=channels)
-        for start, end in _bands(height, max(1, BAND_PIXELS // width)):
-            numbers = jnp.arange(start, start + end - start)
+        for band in tiles.bands(height, tiles.rows_at_a_time(None, width, most=BAND_PIXELS)):
+            numbers = jnp.arange(band.start, band.stop)
             rows = draw(key, numbers, self.variables, *self.conditions)
-            self.state[start:end] = temperature * np.asarray(rows)
+            self.state[band] = temperature * np.asarray(rows)
 
     def apply(self, stretch: Stretch, rows: int) -> Iterator[float]:
         """Takes the state through a stretch, and yields the part that is done."""
@@ -123,14 +118,10 @@ class _Image:
             shape = (height * scale, width * scale, channels // scale**2)
             result = np.empty(shape, np.float32)
         above = np.zeros((before, width, channels), np.float32)
-        for start, end in _bands(height, rows):
-            band = np.zeros((before + rows + behind, width, channels), np.float32)
-            band[:before] = above
-            part = self.state[start : end + behind]
-            band[before : before + len(part)] = part
-            clean = np.zeros((rows * zoom, *self.clean.shape[1:]), np.float32)
-            known = self.clean[start * zoom : end * zoom]
-            clean[: len(known)] = known
+        for start, end in ((band.start, band.stop) for band in tiles.bands(height, rows)):
+            band = np.concatenate([above, self.state[start : end + behind]])
+            band = tiles.filled_up(band, before + rows + behind)
+            clean = tiles.filled_up(self.clean[start * zoom : end * zoom], rows * zoom)
             made = _apply(
                 self.variables,
                 band,
@@ -149,11 +140,6 @@ class _Image:
                 above = np.concatenate([above, result[start:end]])[-before:]
             yield end / height
         self.state = result
-
-
-def _bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, height, rows):
-        yield start, min(height, start + rows)
 
 
 def _surroundings(stretch: Stretch) -> tuple[int, int]:
