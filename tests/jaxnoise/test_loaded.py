@@ -8,6 +8,7 @@ import pytest
 import jaxnoise
 from jaxnoise.errors import UsageError
 from jaxnoise.io import save_model
+from jaxnoise.loaded import Loaded, _sample
 from jaxnoise.models import denoiser, noise2noiseflow, noiseflow
 
 CAMERAS, ISOS = ("alder", "birch", "cedar"), (100, 400, 1600)
@@ -93,7 +94,7 @@ def test_denoising_is_that_of_the_module(loaded):
 
 def test_the_only_camera_and_iso_need_no_name():
     config = noiseflow.Config(arch="S-G", cameras=("alder",), isos=(100,))
-    model = jaxnoise.loaded.Loaded("noiseflow", config, noiseflow.init(KEY, config))
+    model = Loaded("noiseflow", config, noiseflow.init(KEY, config))
     named = model.sample(images(), key=KEY, camera="alder", iso=100)
     np.testing.assert_array_equal(model.sample(images(), key=KEY), named)
 
@@ -113,12 +114,11 @@ def test_it_works_inside_jit_and_grad(loaded):
 
 def test_it_is_compiled_once_for_each_shape(loaded):
     model, clean = loaded["noiseflow"], images(2)
-    compiled = jaxnoise.loaded._sample
     model.sample(clean, camera="alder", iso=100, key=KEY)
-    before = compiled._cache_size()
+    before = _sample._cache_size()
     for camera, iso in (("birch", 400), (2, 123.5), ([0, 1], [100, 200])):
         model.sample(clean, camera=camera, iso=iso, key=jax.random.key(1), temperature=0.3)
-    assert compiled._cache_size() == before
+    assert _sample._cache_size() == before
 
 
 CLEAN = images()
