@@ -187,6 +187,7 @@ def add_excess(options, seed: int, runs: list[Run], rows: dict[str, dict[str, An
     from datasets.pipeline import open_dataset
     from jaxnoise import models
     from jaxnoise.io import load_model
+    from jaxnoise.protocols import Density
     from train.densities import nll_per_dimension
     from train.engine.devices import start_jax
     from train.report.denoiser_numbers import test_result
@@ -199,7 +200,7 @@ def add_excess(options, seed: int, runs: list[Run], rows: dict[str, dict[str, An
 
     def nll(name: str, config: Any, variables: Any) -> np.ndarray:
         batches = test_batches(data, **limits)
-        return nll_per_dimension(models.get(name), config, mesh)(variables, batches)
+        return nll_per_dimension(models.require(name, Density), config, mesh)(variables, batches)
 
     supervised = {}
     for arch, name in SUPERVISED.items():

@@ -92,6 +92,7 @@ def _results(options, seed, mesh):
     """One test result after another for a seed: AWGN, then each architecture."""
     from datasets.pipeline import open_dataset
     from jaxnoise import models
+    from jaxnoise.protocols import TrainedDensity
     from train.densities import to_noise_batch
     from train.engine.run import fit_phases
     from train.engine.signals import StopSignals
@@ -119,7 +120,7 @@ def _results(options, seed, mesh):
             run = Run(config=config, data={"data": data}, mesh=mesh, workdir=Path(folder))
             fitted = fit_phases(system.phases(run), run, stop=StopSignals())[arch]
         settings = system.settings_of(config, data, arch=arch)
-        model = Candidate(arch, models.get("noiseflow"), settings, fitted.kept)
+        model = Candidate(arch, models.require("noiseflow", TrainedDensity), settings, fitted.kept)
         yield test_result(model, data, **measure), test
 
 

@@ -110,7 +110,7 @@ def in_jaxnoise(name: str) -> Progress:
     data = open_dataset("camera_sim/exact")
     arch = Config.arch if name == "default" else PAPER
     config = Config(**{**PRESETS["cpu"], "arch": arch})
-    model = models.get("noiseflow")
+    model: Any = models.get("noiseflow")
     settings = system.settings_of(config, data, arch=arch)
     if name.startswith("recipe"):
         settings = model.Config(

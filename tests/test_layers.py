@@ -17,7 +17,17 @@ FREE = {"numpy", "jax", "jaxtyping"} | set(sys.stdlib_module_names)
 OWN = {"jaxnoise", "train", "datasets", "tests", "benchmarks", "in_venv"}
 VOCABULARY = {
     f"jaxnoise.{name}"
-    for name in ("errors", "batch", "conditions", "curve", "causal", "process", "tracing")
+    for name in (
+        "errors",
+        "batch",
+        "conditions",
+        "curve",
+        "causal",
+        "process",
+        "protocols",
+        "tiles",
+        "tracing",
+    )
 }
 SYSTEMS = {"noiseflow", "noise2noiseflow", "noisetransfer", "cono", "rcl", "denoiser"}
 READERS = {"PIL", "tifffile", "imagecodecs", "h5py", "scipy", "rawpy", "safetensors"}
@@ -38,7 +48,11 @@ BELOW_MODELS = {
 }
 RULES = {
     **{name: Rule() for name in VOCABULARY},
-    "jaxnoise": Rule(),  # jaxnoise/__init__.py
+    # jaxnoise/__init__.py, in functions and for type checkers: what it imports at its top is tried.
+    "jaxnoise": Rule(
+        own={*BELOW_MODELS, *(f"jaxnoise.{n}" for n in ("models", "interop", "loaded"))}
+    ),
+    "jaxnoise.loaded": Rule(own={*BELOW_MODELS, "jaxnoise.models"}),
     "jaxnoise.__main__": Rule(own={"jaxnoise.cli"}),
     "jaxnoise.raw": Rule(),
     "jaxnoise.noise": Rule(),
@@ -198,6 +212,8 @@ def complaints(module: str, path: str, entry: Import) -> Iterator[str]:
         yield "the workers of the data feed import numpy only, not jax"
     if module in ("jaxnoise", "jaxnoise.errors") and entry.at_top and package == "jax":
         yield "importing jaxnoise must not import jax"
+    if module == "jaxnoise" and entry.at_top and package == "jaxnoise":
+        yield "jaxnoise/__init__.py must import no other part at its top"
 
 
 def paper_of(module: str, parent: str) -> str | None:
@@ -253,6 +269,7 @@ PLANTED = [
     ("jaxnoise/models/cono.py", "def f():\n    import grain", "may not import grain"),
     ("jaxnoise/models/rcl.py", "import tensorflow_datasets", "may not import tensorflow_datasets"),
     ("jaxnoise/__init__.py", "import jax", "importing jaxnoise must not import jax"),
+    ("jaxnoise/__init__.py", "from jaxnoise import io", "must import no other part at its top"),
     ("jaxnoise/new/a.py", "import numpy", "jaxnoise.new has no rule"),
     ("train/rcl/system.py", "from train import cono", "one trainer imports another"),
     ("train/rcl/step.py", "from train.cono.step import f", "train.rcl may not import train.cono"),
@@ -295,6 +312,7 @@ ALLOWED = [
     ("jaxnoise/models/__init__.py", "def get(name):\n    from jaxnoise.models import cono"),
     ("train/rcl/config.py", "from train.engine import options\nclass Config: pass"),
     ("train/rcl/system.py", "from train.steps import a\nfrom train.report import b\nimport jax"),
+    ("jaxnoise/__init__.py", "def load(folder):\n    from jaxnoise.models import get"),
     ("datasets/pipeline.py", "import grain"),
     ("jaxnoise/models/cono/net.py", "from jaxnoise.models.cono import config"),
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
+from jaxnoise.protocols import Density, Sampler
 from train.engine.evaluation import over_patches
 
 FIELDS = ("clean", "noisy", "camera", "iso")
@@ -27,11 +28,11 @@ def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
     return NoiseBatch(**{name: jax.numpy.asarray(batch[name]) for name in FIELDS})
 
 
-def nll_per_dimension(model: Any, config: Any, mesh: Mesh) -> Callable[..., np.ndarray]:
+def nll_per_dimension(model: Density, config: Any, mesh: Mesh) -> Callable[..., np.ndarray]:
     """A model's negative log-likelihood of each patch.
 
     Args:
-        model: a module with `log_prob`.
+        model: states a density.
         config: its configuration.
         mesh: from `train.engine.devices.start_jax`.
 
@@ -42,12 +43,12 @@ def nll_per_dimension(model: Any, config: Any, mesh: Mesh) -> Callable[..., np.n
 
 
 def sampled_noise(
-    model: Any, config: Any, mesh: Mesh, *, seed: int, temperature: float
+    model: Sampler, config: Any, mesh: Mesh, *, seed: int, temperature: float
 ) -> Callable[..., np.ndarray]:
     """One noise of a model for each patch's clean image.
 
     Args:
-        model: a module with `sample`.
+        model: makes noise.
         config: its configuration.
         mesh: from `train.engine.devices.start_jax`.
         seed: of the samples.
@@ -60,7 +61,9 @@ def sampled_noise(
     return over_patches(sample, mesh, names=FIELDS)
 
 
-def _nll(model: Any, config: Any, variables: Any, patches: Mapping, number: jax.Array) -> jax.Array:
+def _nll(
+    model: Density, config: Any, variables: Any, patches: Mapping, number: jax.Array
+) -> jax.Array:
     del number
     batch = to_noise_batch(patches)
     log_prob = model.log_prob(variables, config, batch.noise, batch.clean, batch.camera, batch.iso)
@@ -68,7 +71,7 @@ def _nll(model: Any, config: Any, variables: Any, patches: Mapping, number: jax.
 
 
 def _sample(
-    model: Any,
+    model: Sampler,
     config: Any,
     seed: int,
     temperature: float,

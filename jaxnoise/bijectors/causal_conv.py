@@ -1,5 +1,7 @@
 """Causal convolution, for what 1x1 convolutions cannot see: correlation between neighbours."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
@@ -7,7 +9,18 @@ from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
-from jaxnoise.causal import predict, solve
+from jaxnoise.bijectors.layer_kind import (
+    Images,
+    Layer,
+    LayerKind,
+    Left,
+    Networks,
+    Own,
+    Settings,
+    Token,
+)
+from jaxnoise.causal import SHRINKAGE, fit_taps, gram, half_plane, predict, solve
+from jaxnoise.conditions import table_rows
 from jaxnoise.errors import UsageError
 
 MIX = "...hwc,...dc->...hwd"
@@ -149,3 +162,82 @@ def whitening_parameters(
     unmix = np.linalg.inv(factor / scale[..., None, :])
     rows, columns = np.tril_indices(factor.shape[-1], -1)
     return {"taps": taps, "lower": -unmix[..., rows, columns], "log_scale": np.log(scale)}
+
+
+def _is_table(params: dict) -> bool:
+    """Whether the parameters are a table over cameras and ISO numbers."""
+    return params["log_scale"].ndim == 3
+
+
+def _table_shape(settings: Settings) -> tuple[int, ...]:
+    if settings.taps == "conditional":
+        return len(settings.cameras), len(settings.isos)
+    return ()
+
+
+def _build(
+    layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
+) -> CausalConv:
+    del layer, networks
+    params = own["params"]
+    if not _is_table(params):
+        return CausalConv(**params)
+    known = {"cameras": settings.cameras, "isos": settings.isos}
+    rows = {
+        name: table_rows(images.camera, images.iso, table, **known)
+        for name, table in params.items()
+    }
+    return CausalConv(**rows)
+
+
+def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
+    del key, networks
+    rows, channels = _table_shape(settings), layer.channels
+    taps = len(half_plane(layer.radius))
+    params = {
+        "taps": jnp.zeros((*rows, taps, channels, channels)),
+        "lower": jnp.zeros((*rows, channels * (channels - 1) // 2)),
+        "log_scale": jnp.zeros((*rows, channels)),
+    }
+    return {"params": params}
+
+
+def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
+    """Least squares, and white noise of variance 1 left."""
+    del own
+    rows = _table_shape(settings)
+    place = left.row if rows else jnp.zeros_like(left.row)
+    grams, pixels = gram(left.noise, place, radius=layer.radius, keys=int(np.prod(rows)))
+    shrinkage = SHRINKAGE if rows else 0.0
+    fit = fit_taps(
+        np.asarray(grams), np.asarray(pixels), channels=layer.channels, shrinkage=shrinkage
+    )
+    fitted = whitening_parameters(*fit)
+    params = {
+        name: jnp.asarray(value.reshape(*rows, *value.shape[1:]), left.noise.dtype)
+        for name, value in fitted.items()
+    }
+    return {"params": params}
+
+
+def _describe(layers: Sequence[Layer], params: Sequence[dict], settings: Settings) -> dict:
+    """The mean of the diagonal of the nearest taps, of the layer that touches the data first."""
+    del settings
+    layer, own = layers[0], params[0]
+    taps = own["taps"].mean((0, 1)) if _is_table(own) else own["taps"]
+    return {
+        "tap/left": np.diagonal(taps[0]).mean(),
+        "tap/above": np.diagonal(taps[2 * layer.radius]).mean(),
+    }
+
+
+KIND = LayerKind(
+    name="causal",
+    tokens=(Token("KR", "causal convolution of radius R", r"K([1-9]|1\d)", ("causal",)),),
+    build=_build,
+    init=_init,
+    fit=_fit,
+    describe=_describe,
+    reach=lambda layer: (layer.radius, 0),
+    goes_on=True,
+)

@@ -1,57 +1,100 @@
-"""From an architecture string such as `S-Ax4-G-Ax4-CAM` to bijectors, the data side first."""
+"""From an architecture string such as `S-Ax4-G-Ax4-CAM` to a chain of bijectors, by one table."""
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from jaxtyping import Array, Float, Num
 
-from jaxnoise.bijectors.causal_conv import CausalConv
-from jaxnoise.bijectors.conv1x1 import Conv1x1
-from jaxnoise.bijectors.coupling import AffineCoupling, Conditioner
-from jaxnoise.bijectors.gain import PARAMETERISATIONS, Gain
-from jaxnoise.bijectors.noise_curve import NoiseCurve
-from jaxnoise.bijectors.signal_dependent import SignalDependent
+from jaxnoise.bijectors import (
+    _distrax,
+    causal_conv,
+    conv1x1,
+    coupling,
+    gain,
+    noise_curve,
+    signal_dependent,
+    squeeze,
+)
+from jaxnoise.bijectors.layer_kind import (
+    MOMENTS,
+    NETWORKS,
+    Images,
+    Layer,
+    LayerKind,
+    Networks,
+    Own,
+    Settings,
+    Token,
+)
+from jaxnoise.bijectors.signal_and_gain import SHARED
 from jaxnoise.bijectors.squeeze import Squeeze
-from jaxnoise.conditions import table_rows
-from jaxnoise.curve import Curve
 from jaxnoise.errors import UsageError
 
-TOKENS = {
-    "S": "signal-dependent layer",
-    "G": "gain per ISO",
-    "CAM": "a factor per camera in the gain",
-    "AxN": "N affine couplings, each after a 1x1 convolution",
-    "W": "1x1 convolution",
-    "Q": "2x2 squeeze",
-    "KR": "causal convolution of radius R",
-    "N": "learned noise curve",
+__all__ = [
+    "KINDS",
+    "MOMENTS",
+    "NETWORKS",
+    "SHARED",
+    "Layer",
+    "build_chain",
+    "layer_builder",
+    "kind_of",
+    "latent_shape",
+    "own_variables",
+    "parameter_groups",
+    "parse",
+    "side_factor",
+    "tokens",
+]
+
+KINDS: dict[str, LayerKind] = {
+    entry.name: entry
+    for entry in (
+        signal_dependent.KIND,
+        gain.KIND,
+        coupling.KIND,
+        conv1x1.KIND,
+        squeeze.KIND,
+        causal_conv.KIND,
+        noise_curve.KIND,
+    )
 }
-SHARED = "signal_gain"
-"""Where the parameters that the signal and the gain layer share are stored."""
+"""Every kind of layer. A new one is its file and one entry here."""
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a chain.
+def tokens() -> dict[str, str]:
+    """What each token of an architecture string stands for.
 
-    Attributes:
-        kind: signal, gain, conv1x1, coupling, squeeze, causal or curve.
-        name: its key among the parameters, the place in the chain and the kind.
-        channels: channels on its data side.
-        radius: of a causal convolution, else 0.
+    Returns:
+        Meanings by symbol; a letter N or R in a symbol is a number.
     """
+    return {token.symbol: token.meaning for token in _tokens()}
 
-    kind: str
-    name: str
-    channels: int
-    radius: int = 0
+
+def _tokens() -> Iterator[Token]:
+    for entry in KINDS.values():
+        yield from entry.tokens
+
+
+def kind_of(layer: Layer) -> LayerKind:
+    """The entry of the table for a layer.
+
+    Args:
+        layer: from `parse`.
+
+    Returns:
+        Its kind.
+    """
+    return KINDS[layer.kind]
 
 
 def parse(arch: str, channels: int) -> tuple[Layer, ...]:
     """The layers that an architecture string names, the data side first.
 
     Args:
-        arch: tokens of `TOKENS` joined by "-", the layer that touches the data first; CAM, a
+        arch: the symbols of `tokens` joined by "-", the layer that touches the data first; CAM, a
             property of the gain, stands anywhere.
         channels: channels C >= 2 of the images.
 
@@ -64,88 +107,156 @@ def parse(arch: str, channels: int) -> tuple[Layer, ...]:
 
     Source: Noise Flow, Table 2.
     """
-    tokens = arch.split("-")
-    for token in ("S", "G", "CAM"):
-        if tokens.count(token) > 1:
-            raise UsageError(f"Architecture {arch!r} names {token} twice: once is all it takes.")
-    if "CAM" in tokens and "G" not in tokens:
-        raise UsageError(f"Architecture {arch!r} has CAM, a factor of the gain, but no G: add G.")
+    given = arch.split("-")
+    for token in _tokens():
+        if token.once and given.count(token.symbol) > 1:
+            raise UsageError(
+                f"Architecture {arch!r} names {token.symbol} twice: once is all it takes."
+            )
+    for token in _tokens():
+        if token.needs and token.symbol in given and token.needs not in given:
+            raise UsageError(
+                f"Architecture {arch!r} has {token.symbol}, {token.meaning}, but no "
+                f"{token.needs}: add {token.needs}."
+            )
     if channels < 2:
         raise UsageError(f"A noise flow needs at least 2 channels, not {channels}.")
     layers: list[Layer] = []
-    for token in tokens:
-        for kind, radius in _kinds(token, arch):
+    for word in given:
+        for kind, radius in _named(word, arch):
             layers.append(Layer(kind, f"{len(layers):02d}_{kind}", channels, radius))
-            channels = channels * 4 if kind == "squeeze" else channels
+            channels *= KINDS[kind].zoom ** 2
     if not layers:
         raise UsageError(f"Architecture {arch!r} has no layer: name at least one.")
     return tuple(layers)
 
 
-def _kinds(token: str, arch: str) -> list[tuple[str, int]]:
-    simple = {"S": "signal", "G": "gain", "W": "conv1x1", "Q": "squeeze", "N": "curve"}
-    if token in simple:
-        return [(simple[token], 0)]
-    if token == "CAM":
-        return []
-    if match := re.fullmatch(r"Ax([1-9]\d?)", token):
-        return [("conv1x1", 0), ("coupling", 0)] * int(match[1])
-    if match := re.fullmatch(r"K([1-9]|1\d)", token):
-        return [("causal", int(match[1]))]
-    known = ", ".join(f"{name} ({meaning})" for name, meaning in TOKENS.items())
-    raise UsageError(f"Architecture {arch!r} has the unknown token {token!r}: known are {known}.")
+def _named(word: str, arch: str) -> list[tuple[str, int]]:
+    """The kinds that one token names, each with its radius."""
+    for token in _tokens():
+        if match := re.fullmatch(token.pattern, word):
+            number = int(match[1]) if match.re.groups else 0
+            if token.repeats:
+                return [(kind, 0) for kind in token.layers] * number
+            return [(kind, number) for kind in token.layers]
+    known = ", ".join(f"{name} ({meaning})" for name, meaning in tokens().items())
+    raise UsageError(f"Architecture {arch!r} has the unknown token {word!r}: known are {known}.")
 
 
-def build_layer(
-    layer: Layer,
-    params: dict,
-    constants: dict,
-    *,
-    clean: Float[Array, "n h w c"],
-    camera: Num[Array, " n"],
-    iso: Num[Array, " n"],
-    cameras: tuple[str, ...],
-    isos: tuple[int, ...],
-    parameterisation: str,
-    conditioner: Conditioner | None = None,
-):
-    """One bijector of a chain, from the parameters and what it is conditioned on.
+def side_factor(arch: str, channels: int) -> int:
+    """What the height and width of images must divide by for an architecture.
 
     Args:
-        layer: from `parse`.
-        params: parameters of the whole chain by layer name.
-        constants: what is stored but not trained, by layer name.
-        clean: clean images at the layer's resolution, shape (N, H, W, C).
-        camera: shape (N,), index into `cameras`.
-        iso: shape (N,), ISO numbers.
-        cameras: the known cameras.
-        isos: the known ISO numbers.
-        parameterisation: of signal and gain, "paper" or "reference".
-        conditioner: the network of a coupling, a function of the kept channels.
+        arch: as for `parse`.
+        channels: channels of the images.
 
     Returns:
-        A `distrax.Bijector` over events (H, W, C), forward from latent to noise.
+        2 to the number of squeezes; 1 without any.
+
+    Raises:
+        UsageError: as `parse`.
     """
-    known = {"cameras": cameras, "isos": isos}
-    own = params.get(layer.name, {})
-    if layer.kind in ("signal", "gain"):
-        shared = PARAMETERISATIONS[parameterisation](params[SHARED], camera, iso, **known)
-        if layer.kind == "gain":
-            return Gain(shared.log_gain)
-        return SignalDependent(clean, shared.log_beta1, shared.log_beta2, shared.log_signal_gain)
-    if layer.kind == "conv1x1":
-        return Conv1x1(**constants[layer.name], **own)
-    if layer.kind == "coupling":
-        assert conditioner is not None
-        return AffineCoupling(conditioner)
-    if layer.kind == "squeeze":
-        return Squeeze()
-    if layer.kind == "causal" and not is_table(own):
-        return CausalConv(**own)
-    rows = {name: table_rows(camera, iso, table, **known) for name, table in own.items()}
-    return NoiseCurve(clean, Curve(**rows)) if layer.kind == "curve" else CausalConv(**rows)
+    return math.prod(kind_of(layer).zoom for layer in parse(arch, channels))
 
 
-def is_table(causal_parameters: dict) -> bool:
-    """Whether a causal convolution's parameters are a table over cameras and ISO numbers."""
-    return causal_parameters["log_scale"].ndim == 3
+def latent_shape(settings: Settings, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of the latent of images.
+
+    Args:
+        settings: the model's configuration.
+        shape: of the images, (N, H, W, C).
+
+    Returns:
+        (N, H / factor, W / factor, C factor^2), rounded down, with the `side_factor`.
+    """
+    factor = side_factor(settings.arch, settings.channels)
+    number, height, width, channels = shape
+    return number, height // factor, width // factor, channels * factor**2
+
+
+def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Float[Array, "n h2 w2 d"]:
+    """The clean image squeezed until it has so many channels."""
+    while clean.shape[-1] < channels:
+        clean, _ = Squeeze().inverse_and_log_det(clean)
+    return clean
+
+
+def own_variables(variables: Mapping[str, Mapping[str, Any]], layer: Layer) -> Own:
+    """What a layer stores among the variables of its chain.
+
+    Args:
+        variables: `params`, `constants` and `batch_stats`, each by layer.
+        layer: from `parse`.
+
+    Returns:
+        The layer's part of each collection that has one.
+    """
+    place = kind_of(layer).place(layer)
+    return {name: stored[place] for name, stored in variables.items() if place in stored}
+
+
+def layer_builder(
+    variables: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
+    networks: Networks,
+    *,
+    clean: Float[Array, "n h w c"],
+    camera: Num[Array, "*n"],
+    iso: Num[Array, "*n"],
+) -> Callable[[Layer], Any]:
+    """A function from a layer to its bijector, for one batch of conditions.
+
+    Args:
+        variables: of the chain.
+        settings: the model's configuration.
+        networks: inside of the layers.
+        clean: shape (N, H, W, C), fraction of full scale.
+        camera: shape (N,), index into the known cameras.
+        iso: shape (N,), ISO numbers.
+
+    Returns:
+        The function; its bijectors act on events (H, W, C), forward from latent to noise.
+    """
+
+    def build(layer: Layer) -> Any:
+        images = Images(clean_at(clean, layer.channels), camera, iso)
+        own = own_variables(variables, layer)
+        return kind_of(layer).build(layer, own, images, settings, networks)
+
+    return build
+
+
+def build_chain(settings: Settings, build: Callable[[Layer], Any]) -> _distrax.Chain:
+    """The whole chain as one bijector.
+
+    Args:
+        settings: the model's configuration.
+        build: from `layer_builder`.
+
+    Returns:
+        A `distrax.Chain` over events (H, W, C), forward from latent to noise.
+    """
+    return _distrax.Chain([build(layer) for layer in parse(settings.arch, settings.channels)])
+
+
+def parameter_groups(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Says of every parameter whether it starts at the data's moments or belongs to a network.
+
+    Args:
+        params: nested dictionaries with the names of layers among their keys.
+
+    Returns:
+        The same structure of `MOMENTS` and `NETWORKS`; what is in no layer counts as `MOMENTS`.
+    """
+    return _groups(params, MOMENTS)
+
+
+def _groups(node: Any, group: str) -> Any:
+    if not isinstance(node, Mapping):
+        return group
+    found = {}
+    for name, child in node.items():
+        named = re.fullmatch(r"\d+_(.*)", name)
+        entry = KINDS.get(named[1]) if named else None
+        found[name] = _groups(child, entry.group if entry else group)
+    return found

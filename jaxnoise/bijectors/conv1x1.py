@@ -1,5 +1,6 @@
 """Invertible 1x1 convolution: one matrix across channels at every pixel."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
@@ -7,6 +8,16 @@ from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, per_image
+from jaxnoise.bijectors.layer_kind import (
+    Images,
+    Layer,
+    LayerKind,
+    Left,
+    Networks,
+    Own,
+    Settings,
+    Token,
+)
 from jaxnoise.errors import UsageError
 
 
@@ -139,3 +150,42 @@ def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
         "sign": np.sign(np.diag(work)),
         "log_diagonal": np.log(np.abs(np.diag(work))),
     }
+
+
+def _build(
+    layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
+) -> Conv1x1:
+    del layer, images, settings, networks
+    return Conv1x1(**own["constants"], **own["params"])
+
+
+def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
+    """A random rotation."""
+    del settings, networks
+    rotation, _ = jnp.linalg.qr(jax.random.normal(key, (layer.channels, layer.channels)))
+    return _stored(rotation)
+
+
+def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
+    """Whitens the channels, then rotates them as before."""
+    del settings
+    rows = np.asarray(left.noise).astype(np.float64).reshape(-1, layer.channels)
+    whitening = np.linalg.inv(np.linalg.cholesky(rows.T @ rows / len(rows))).T
+    rotation = Conv1x1(**own["constants"], **own["params"]).matrix()
+    return _stored(whitening @ np.asarray(rotation).astype(np.float64))
+
+
+def _stored(matrix: Array | np.ndarray) -> Own:
+    parts = {name: jnp.asarray(part, float) for name, part in decompose(np.asarray(matrix)).items()}
+    constants = {name: parts.pop(name) for name in ("permutation", "sign")}
+    return {"params": parts, "constants": constants}
+
+
+KIND = LayerKind(
+    name="conv1x1",
+    tokens=(Token("W", "1x1 convolution", "W", ("conv1x1",)),),
+    build=_build,
+    init=_init,
+    fit=_fit,
+    in_blocks="matrix",
+)

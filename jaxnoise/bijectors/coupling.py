@@ -1,14 +1,24 @@
 """Affine coupling: some channels shift and scale the others."""
 
-from collections.abc import Callable
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, sum_event
+from jaxnoise.bijectors.layer_kind import (
+    NETWORKS,
+    Conditioner,
+    Images,
+    Layer,
+    LayerKind,
+    Networks,
+    Own,
+    Settings,
+    Token,
+)
 
-Conditioner = Callable[[Array], tuple[Array, Array]]
+REACH = 2
+"""Rows above and below a pixel that a network of two 3x3 convolutions sees."""
 
 
 def kept_channels(channels: int) -> int:
@@ -69,3 +79,34 @@ class AffineCoupling(_distrax.Bijector):
         shift, log_scale = self._conditioner(kept)
         changed = changed * jnp.exp(log_scale) + shift
         return jnp.concatenate([kept, changed], -1), sum_event(log_scale)
+
+
+def _build(
+    layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
+) -> AffineCoupling:
+    del images, settings
+    return AffineCoupling(networks.conditioner(layer, own))
+
+
+def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
+    del settings
+    return networks.init(key, layer)
+
+
+KIND = LayerKind(
+    name="coupling",
+    tokens=(
+        Token(
+            "AxN",
+            "N affine couplings, each after a 1x1 convolution",
+            r"Ax([1-9]\d?)",
+            ("conv1x1", "coupling"),
+            repeats=True,
+        ),
+    ),
+    build=_build,
+    init=_init,
+    reach=lambda layer: (REACH, REACH),
+    group=NETWORKS,
+    in_blocks="network",
+)

@@ -1,13 +1,18 @@
-"""Gain: one factor per image, from its ISO and camera, and the two ways of storing it."""
+"""Gain: one factor per image, from its ISO and camera."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+import numpy as np
+from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, per_image
-from jaxnoise.conditions import camera_weights, iso_weights, log_iso
+from jaxnoise.bijectors.layer_kind import Images, Layer, LayerKind, Networks, Own, Settings, Token
+from jaxnoise.bijectors.signal_and_gain import PARAMETERISATIONS, SHARED, unused
+from jaxnoise.bijectors.signal_fit import fit_signal_and_gain
+
+CAMERA_TOKEN = "CAM"
 
 
 class Gain(_distrax.Bijector):
@@ -56,98 +61,57 @@ class Gain(_distrax.Bijector):
         return y * over_pixels(jnp.exp(-self._log_gain)), per_image(-size * self._log_gain, y)
 
 
-class SignalAndGain(NamedTuple):
-    """What the signal-dependent and the gain layer of each image need, all logarithms, shape () or
-    (N,).
-
-    Attributes:
-        log_beta1: of the signal layer.
-        log_beta2: of the signal layer.
-        log_signal_gain: the gain by which the signal layer divides the clean image.
-        log_gain: the factor of the gain layer.
-    """
-
-    log_beta1: Float[Array, "*n"]
-    log_beta2: Float[Array, "*n"]
-    log_signal_gain: Float[Array, "*n"]
-    log_gain: Float[Array, "*n"]
+def _gain(own: Own, images: Images, settings: Settings) -> Array:
+    known = {"cameras": settings.cameras, "isos": settings.isos}
+    parameters = PARAMETERISATIONS[settings.parameterisation]
+    return parameters(own["params"], images.camera, images.iso, **known).log_gain
 
 
-def paper_gain(
-    params: dict,
-    camera: Num[Array, "*n"],
-    iso: Num[Array, "*n"],
-    *,
-    cameras: tuple[str, ...],
-    isos: tuple[int, ...],
-) -> SignalAndGain:
-    """The paper's parameterisation: `gain = psi_camera * u_ISO * ISO` divides the signal and
-    multiplies the noise.
-
-    Args:
-        params: any of `b1` and `b2` (scalars: beta = exp(b)), `v` (K,), with u = exp(v) per ISO,
-            and `log_psi` (M,) per camera. What is absent counts as a factor of 1.
-        camera: shape () or (N,), index into `cameras`.
-        iso: shape () or (N,), ISO numbers.
-        cameras: the M known cameras.
-        isos: the K known ISO numbers.
-
-    Returns:
-        The layers' parameters per image; NaN for unknown conditions.
-
-    Source: Noise Flow, Eqs. 12, 14 and 16.
-    """
-    b1, b2 = (params.get(name, jnp.zeros(())) for name in ("b1", "b2"))
-    log_gain = jnp.zeros_like(b1)
-    if "v" in params:
-        log_gain = _contract(iso_weights(iso, isos), params["v"]) + log_iso(iso).astype(
-            params["v"].dtype
-        )
-    if "log_psi" in params:
-        log_gain = log_gain + _contract(camera_weights(camera, cameras), params["log_psi"])
-    return SignalAndGain(b1, b2, log_gain, log_gain)
+def _build(layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks) -> Gain:
+    del layer, networks
+    return Gain(_gain(own, images, settings))
 
 
-def reference_gain(
-    params: dict,
-    camera: Num[Array, "*n"],
-    iso: Num[Array, "*n"],
-    *,
-    cameras: tuple[str, ...],
-    isos: tuple[int, ...],
-) -> SignalAndGain:
-    """The parameterisation of the published code: cameras scale exponents, one scalar multiplies
-    the noise.
-
-    Args:
-        params: any of `b1` and `b2` (scalars), `v` (K,) per ISO, `camera` (3, M), logarithms of
-            what multiplies b1, b2 and v for each camera, and `gain_val` (scalar > 0).
-        camera: shape () or (N,), index into `cameras`.
-        iso: shape () or (N,), ISO numbers.
-        cameras: the M known cameras.
-        isos: the K known ISO numbers.
-
-    Returns:
-        The layers' parameters per image; NaN for unknown conditions.
-
-    Source: the published implementation of Noise Flow (layers `sdn4`, `sdn5` and `gain4`).
-    """
-    b1, b2 = (params.get(name, jnp.zeros(())) for name in ("b1", "b2"))
-    exponent = jnp.ones_like(b1)
-    log_signal_gain = jnp.zeros_like(b1)
-    if "camera" in params:
-        weights = camera_weights(camera, cameras)
-        scale1, scale2, exponent = (jnp.exp(_contract(weights, row)) for row in params["camera"])
-        b1, b2 = b1 * scale1, b2 * scale2
-    if "v" in params:
-        value = _contract(iso_weights(iso, isos), params["v"])
-        log_signal_gain = value * exponent + log_iso(iso).astype(value.dtype)
-    log_gain = jnp.log(params["gain_val"]) if "gain_val" in params else jnp.zeros_like(b1)
-    return SignalAndGain(b1, b2, log_signal_gain, log_gain)
+def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
+    del key, layer, networks
+    reference = settings.parameterisation == "reference"
+    params = {"v": jnp.full((len(settings.isos),), -5.0 if reference else np.log(1 / 200))}
+    if CAMERA_TOKEN in settings.arch.split("-"):
+        cameras = len(settings.cameras)
+        name, shape = ("camera", (3, cameras)) if reference else ("log_psi", (cameras,))
+        params[name] = jnp.full(shape, 1.0 if reference else 0.0)
+    if reference:
+        params |= {"gain_val": jnp.ones(()), **unused("gain")}
+    return {"params": params}
 
 
-PARAMETERISATIONS = {"paper": paper_gain, "reference": reference_gain}
+def _describe(layers: Sequence[Layer], params: Sequence[dict], settings: Settings) -> dict:
+    del layers
+    (own,) = params
+    values = {
+        f"gain/{iso}": np.exp(value) * max(iso, 1)
+        for iso, value in zip(settings.isos, own["v"], strict=True)
+    }
+    if "gain_val" in own:
+        values["gain"] = own["gain_val"]
+    for name, rows in (("log_psi", own.get("log_psi")), ("camera", own.get("camera"))):
+        if rows is not None:
+            factors = np.exp(rows if name == "log_psi" else rows[2])
+            values |= {f"camera/{c}": f for c, f in zip(settings.cameras, factors, strict=True)}
+    return values
 
 
-def _contract(weights, table):
-    return jnp.tensordot(weights.astype(table.dtype), table, axes=1, precision="highest")
+KIND = LayerKind(
+    name="gain",
+    tokens=(
+        Token("G", "gain per ISO", "G", ("gain",), once=True),
+        Token(CAMERA_TOKEN, "a factor per camera in the gain", "CAM", (), once=True, needs="G"),
+    ),
+    build=_build,
+    init=_init,
+    describe=_describe,
+    in_blocks="factor",
+    shared=SHARED,
+    fit_shared=fit_signal_and_gain,
+    log_factor=_gain,
+)

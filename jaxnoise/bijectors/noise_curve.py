@@ -1,11 +1,25 @@
 """A learned noise curve: standard deviation and mean as smooth functions of the clean intensity."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, sum_event
-from jaxnoise.curve import Curve, evaluate
+from jaxnoise.bijectors.layer_kind import (
+    Images,
+    Layer,
+    LayerKind,
+    Left,
+    Networks,
+    Own,
+    Settings,
+    Token,
+)
+from jaxnoise.conditions import table_rows
+from jaxnoise.curve import Curve, curve_table, evaluate, intensity_moments
 
 
 class NoiseCurve(_distrax.Bijector):
@@ -59,3 +73,55 @@ class NoiseCurve(_distrax.Bijector):
             self._log_std, jnp.broadcast_shapes(y.shape, self._log_std.shape)
         )
         return (y - self._mean) * jnp.exp(-log_std), -sum_event(log_std)
+
+
+def _build(
+    layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
+) -> NoiseCurve:
+    del layer, networks
+    known = {"cameras": settings.cameras, "isos": settings.isos}
+    rows = {
+        name: table_rows(images.camera, images.iso, table, **known)
+        for name, table in own["params"].items()
+    }
+    return NoiseCurve(images.clean, Curve(**rows))
+
+
+def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
+    del key, networks
+    rows = len(settings.cameras), len(settings.isos), layer.channels
+    log_variance = jnp.full(rows, np.log(1e-4))
+    knots = jnp.zeros((*rows, settings.knots))
+    params = {"log_shot": log_variance, "log_read": log_variance, "log_std": knots, "mean": knots}
+    return {"params": params}
+
+
+def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
+    """The moments of the noise in bins of the clean intensity."""
+    del own, layer
+    cameras, isos = len(settings.cameras), settings.isos
+    moments = intensity_moments(left.noise, left.clean, left.row, keys=cameras * len(isos))
+    table = curve_table(moments, cameras=cameras, isos=isos, knots=settings.knots)
+    params = {name: jnp.asarray(value, left.noise.dtype) for name, value in table.items()}
+    return {"params": params}
+
+
+def _describe(layers: Sequence[Layer], params: Sequence[dict], settings: Settings) -> dict:
+    """Means of the channels, of the layer that touches the data last."""
+    del layers
+    values = {}
+    for m, camera in enumerate(settings.cameras):
+        for k, iso in enumerate(settings.isos):
+            values[f"shot/{camera}/{iso}"] = np.exp(params[-1]["log_shot"][m, k]).mean()
+            values[f"read/{camera}/{iso}"] = np.exp(params[-1]["log_read"][m, k]).mean()
+    return values
+
+
+KIND = LayerKind(
+    name="curve",
+    tokens=(Token("N", "learned noise curve", "N", ("curve",)),),
+    build=_build,
+    init=_init,
+    fit=_fit,
+    describe=_describe,
+)

@@ -1,13 +1,16 @@
 """Signal-dependent noise: the standard deviation grows with the clean intensity."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, sum_event
-
-VARIANCE_FLOOR = 1e-20
-"""Smallest variance under the root, in squared units of the image."""
+from jaxnoise.bijectors.layer_kind import Images, Layer, LayerKind, Networks, Own, Settings, Token
+from jaxnoise.bijectors.signal_and_gain import PARAMETERISATIONS, SHARED, VARIANCE_FLOOR, unused
+from jaxnoise.bijectors.signal_fit import fit_signal_and_gain
 
 
 class SignalDependent(_distrax.Bijector):
@@ -71,3 +74,38 @@ class SignalDependent(_distrax.Bijector):
             self._log_scale, jnp.broadcast_shapes(y.shape, self._log_scale.shape)
         )
         return y * jnp.exp(-log_scale), -sum_event(log_scale)
+
+
+def _build(
+    layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
+) -> SignalDependent:
+    del layer, networks
+    known = {"cameras": settings.cameras, "isos": settings.isos}
+    parameters = PARAMETERISATIONS[settings.parameterisation]
+    shared = parameters(own["params"], images.camera, images.iso, **known)
+    return SignalDependent(images.clean, shared.log_beta1, shared.log_beta2, shared.log_signal_gain)
+
+
+def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
+    del key, layer, networks
+    params = {"b1": jnp.full((), -5.0), "b2": jnp.full((), 0.0)}
+    if settings.parameterisation == "reference":
+        params |= unused("signal")
+    return {"params": params}
+
+
+def _describe(layers: Sequence[Layer], params: Sequence[dict], settings: Settings) -> dict:
+    del layers, settings
+    (own,) = params
+    return {"beta1": np.exp(own["b1"]), "beta2": np.exp(own["b2"])}
+
+
+KIND = LayerKind(
+    name="signal",
+    tokens=(Token("S", "signal-dependent layer", "S", ("signal",), once=True),),
+    build=_build,
+    init=_init,
+    describe=_describe,
+    shared=SHARED,
+    fit_shared=fit_signal_and_gain,
+)

@@ -5,6 +5,7 @@ from jaxtyping import Array, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS
+from jaxnoise.bijectors.layer_kind import LayerKind, Token
 from jaxnoise.errors import UsageError
 
 FACTOR = 2
@@ -72,3 +73,11 @@ class Squeeze(_distrax.Bijector):
         cells = jnp.moveaxis(cells, -4, -3)
         latent = cells.reshape(*batch, height // FACTOR, width // FACTOR, FACTOR**2 * channels)
         return latent, jnp.zeros(batch, y.dtype)
+
+
+KIND = LayerKind(
+    name="squeeze",
+    tokens=(Token("Q", "2x2 squeeze", "Q", ("squeeze",)),),
+    build=lambda layer, own, images, settings, networks: Squeeze(),
+    zoom=FACTOR,
+)

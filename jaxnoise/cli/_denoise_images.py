@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._layouts import Layout
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import DataError
 from jaxnoise.raw.levels import from_fraction, to_fraction
+from jaxnoise.tiles import Progress
 
 FLOAT_MARGIN = 1.0
 """How far noise may take floats beyond [0, 1] before they look like those of another full scale."""
@@ -23,8 +23,10 @@ class Denoiser:
     """
 
     def __init__(self, folder: Path, *, rows: int | None):
-        self._model, self._rows = open_model(folder, "denoise_image", "denoises no images"), rows
-        self.channels: int = self._model.config.channels
+        from jaxnoise.protocols import ImageDenoiser
+
+        self._opened, self._rows = open_model(folder, ImageDenoiser), rows
+        self.channels: int = self._opened.config.channels
 
     def denoise(self, noisy: np.ndarray, progress: Progress) -> np.ndarray:
         """The estimate of a clean image.
@@ -36,8 +38,10 @@ class Denoiser:
         Returns:
             Same shape and unit.
         """
-        denoise_image, config, variables = self._model
-        return denoise_image(variables, config, noisy, rows=self._rows, progress=progress)
+        opened = self._opened
+        return opened.model.denoise_image(
+            opened.variables, opened.config, noisy, rows=self._rows, progress=progress
+        )
 
 
 def denoised_image(

@@ -10,11 +10,10 @@ from jaxnoise.cli._layouts import Layout
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.image_writer import write_image
 from jaxnoise.io.images import StoredImage, read_stored
+from jaxnoise.tiles import Progress
 
 BAR = "{l_bar}{bar}| {n:.1f}/{total} images [{elapsed}<{remaining}]"
 
-Progress = Callable[[float], None]
-"""Called with the part of an image that is done, from 0 to 1."""
 Change = Callable[[Job, StoredImage, Progress], np.ndarray]
 """From an image to the pixels of its result, in the unit, type and shape of `StoredImage.pixels`; a
 DataError says that the image is damaged."""

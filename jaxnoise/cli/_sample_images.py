@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from jaxnoise.cli._image_files import Job
-from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._layouts import Layout
 from jaxnoise.cli._sample_sources import Source
 from jaxnoise.errors import DataError
 from jaxnoise.io.image_writer import write_image
 from jaxnoise.io.images import StoredImage
 from jaxnoise.raw.levels import add_noise, to_fraction
+from jaxnoise.tiles import Progress
 
 
 def put_noise(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnoise.cli._image_jobs import Progress
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import UsageError
+from jaxnoise.tiles import Progress
 
 
 class ModelNoise:
@@ -27,12 +27,13 @@ class ModelNoise:
         seed: int,
         rows: int | None,
     ):
-        self._model = open_model(folder, "sample_image", "makes no noise for images")
         import jax
 
         from jaxnoise.conditions import NOT_STATED, check_conditions
+        from jaxnoise.protocols import ImageSampler
 
-        cameras, isos = self._model.config.cameras, self._model.config.isos
+        self._opened = open_model(folder, ImageSampler)
+        cameras, isos = self._opened.config.cameras, self._opened.config.isos
         if camera is None and len(cameras) > 1:
             raise UsageError(f"this model knows several cameras: give --camera {_any(cameras)}.")
         if camera is not None and camera not in cameras:
@@ -46,7 +47,7 @@ class ModelNoise:
         check_conditions(self._camera, self._iso, cameras=cameras, isos=isos)
         self._temperature, self._rows = temperature, rows
         self._key = jax.random.key(seed)
-        self.channels: int = self._model.config.channels
+        self.channels: int = self._opened.config.channels
         at_iso = "ISO not stated" if self._iso == NOT_STATED else f"ISO {self._iso:g}"
         self.description = f"the noise of {camera} at {at_iso}"
 
@@ -63,14 +64,14 @@ class ModelNoise:
         """
         import jax
 
-        sample_image, config, variables = self._model
+        opened = self._opened
         key = self._key
         for word in _words(name):
             key = jax.random.fold_in(key, word)
-        return sample_image(
+        return opened.model.sample_image(
             key,
-            variables,
-            config,
+            opened.variables,
+            opened.config,
             clean,
             self._camera,
             self._iso,

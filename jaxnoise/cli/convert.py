@@ -75,20 +75,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     from jaxnoise import interop, models
     from jaxnoise.io import save_model
+    from jaxnoise.protocols import ImageDenoiser, ImageSampler, TrainedModel
 
     config, variables = getattr(interop, source)(checkpoint)
     name = MODELS[source]
     save_model(output, name, config, variables)
-    count = models.get(name).parameter_count(variables)
+    model = models.require(name, TrainedModel)
+    count = model.parameter_count(variables)
     print(f"{name} {_summary(name, config)}, {count:,} parameters")
     raw = " (packed raw R, Gr, Gb, B, or mosaics with --bayer)" if config.channels == 4 else ""
     print(f"channels: {config.channels}{raw}")
     commands = []
-    if name != "denoiser":
+    if isinstance(model, ImageSampler):
         print(f"cameras: {', '.join(config.cameras)}\nISO: {', '.join(map(str, config.isos))}")
         conditions = f"--camera {shlex.quote(config.cameras[0])} --iso {config.isos[0]}"
         commands.append(("sample", "NOISY", f" {conditions}"))
-    if name != "noiseflow":
+    if isinstance(model, ImageDenoiser):
         commands.append(("denoise", "DENOISED", ""))
     print(f"wrote {output}; next, for example:")
     for command, images, options in commands:

@@ -1,6 +1,19 @@
-"""Losses that pull similar pairs together and push the others apart."""
+"""Losses that pull similar pairs together and push others apart; squared errors of denoisers."""
 
 from jaxnoise.losses.contrastive import contrastive
+from jaxnoise.losses.denoising import (
+    half_sum_per_image,
+    noise2noise_error,
+    squared_error,
+    two_shot_mse,
+)
 from jaxnoise.losses.info_nce import info_nce
 
-__all__ = ["contrastive", "info_nce"]
+__all__ = [
+    "contrastive",
+    "half_sum_per_image",
+    "info_nce",
+    "noise2noise_error",
+    "squared_error",
+    "two_shot_mse",
+]

@@ -3,8 +3,20 @@
 import importlib
 import pkgutil
 from types import ModuleType
+from typing import TypeVar
 
 from jaxnoise.errors import UsageError
+
+Asked = TypeVar("Asked")
+
+
+def names() -> list[str]:
+    """The known models, in alphabetical order.
+
+    Returns:
+        Their names, as `get` takes them.
+    """
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def get(name: str) -> ModuleType:
@@ -19,7 +31,30 @@ def get(name: str) -> ModuleType:
     Raises:
         UsageError: for an unknown name; lists the known ones.
     """
-    known = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    known = names()
     if name not in known:
         raise UsageError(f"Model {name!r} is unknown: known are {', '.join(known)}.")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def require(name: str, protocol: type[Asked], *, holder: str = "this model is") -> Asked:
+    """The module of a model that can do what is asked.
+
+    Args:
+        name: of the model, for example "denoiser".
+        protocol: of `jaxnoise.protocols.ABILITIES`, for example `Sampler`.
+        holder: what has the model and a verb, to begin the sentence.
+
+    Returns:
+        The module, which fulfils the protocol.
+
+    Raises:
+        UsageError: it does not; says what it lacks, and which models do.
+    """
+    module = get(name)
+    if isinstance(module, protocol):
+        return module
+    from jaxnoise.protocols import what_it_lacks
+
+    able = " or ".join(other for other in names() if isinstance(get(other), protocol))
+    raise UsageError(f"{holder} a {name}, which {what_it_lacks(protocol)}: give a {able} model.")

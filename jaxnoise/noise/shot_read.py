@@ -5,11 +5,11 @@ Poisson numbers cost several times those of numpy on a CPU.
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxnoise import tiles
 from jaxnoise.errors import UsageError
 
 MANY = 1e9
@@ -25,7 +25,7 @@ def sample_image(
     shot: float | int,
     read: float | int,
     rows: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: tiles.Progress | None = None,
 ) -> Float[np.ndarray, "h w c"]:
     """Noise `shot Poisson(clean / shot) - clean + sqrt(read) z` with z normal.
 
@@ -49,22 +49,20 @@ def sample_image(
     for name, value in (("shot", shot), ("read", read)):
         if not (math.isfinite(value) and value >= 0):
             raise UsageError(f"{name} noise has a variance of at least 0, not {value:g}.")
-    if rows is not None and rows < 1:
-        raise UsageError(f"at least 1 row is worked on at a time, not {rows}.")
+    rows = tiles.rows_at_a_time(rows, math.prod(clean.shape[1:]), most=BLOCK_VALUES)
     # Each kind has its own stream, from which it draws pixel by pixel in reading order.
     photons, many_photons, electronics = random.spawn(3)
     noise = np.empty(clean.shape, np.float32)
-    step = rows or max(1, BLOCK_VALUES // max(1, math.prod(clean.shape[1:])))
-    for start in range(0, len(clean), step):
-        light = np.maximum(clean[start : start + step].astype(np.float64), 0.0)
+    for band in tiles.bands(len(clean), rows):
+        light = np.maximum(clean[band].astype(np.float64), 0.0)
         block = np.zeros_like(light)
         if shot > 0:
             block += _shot_noise(photons, many_photons, light, shot)
         if read > 0:
             block += math.sqrt(read) * electronics.standard_normal(light.shape)
-        noise[start : start + step] = block
+        noise[band] = block
         if progress is not None:
-            progress(min(1.0, (start + step) / len(clean)))
+            progress(band.stop / len(clean))
     return noise
 
 

@@ -11,6 +11,7 @@ import optax
 
 from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS
+from jaxnoise.protocols import Described
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.steps import shot_pairs
@@ -203,11 +204,12 @@ def _evaluation(run: Run, settings: Any, loss: Callable, start: Any) -> Callable
         del fixed
         total, nll, mse = means(measure, state["variables"])
         moved, error = means(compare, state["variables"])
-        values = {"validation_total": total, "validation_nll": nll, "validation_mse": mse}
+        values: dict[str, Any] = {"validation_total": total, "validation_nll": nll}
+        values["validation_mse"] = mse
         values |= {"lowest_possible_nll": possible, "moved": moved}
         if with_clean:
             values["validation_psnr"] = to_psnr(error)
-        if hasattr(noise_model, "describe"):
+        if isinstance(noise_model, Described):
             values["parameters"] = noise_model.describe(
                 state["variables"]["noise_model"], settings.noise_model
             )

@@ -9,6 +9,7 @@ import jax
 from jaxnoise import models
 from jaxnoise.bijectors.chain import parse
 from jaxnoise.errors import UsageError
+from jaxnoise.protocols import TrainedDensity
 from train.densities import to_noise_batch
 from train.engine.system import Fitted, Phase, Run, System, Task
 from train.noise2noiseflow import step
@@ -157,7 +158,7 @@ def _noise_results(run: Run, fitted: Mapping[str, Fitted], **options: Any) -> li
     batch = to_noise_batch(first) if with_clean else shot_pairs.halved_difference(first)
     noise_model = Candidate(
         config.arch,
-        models.get(settings.noise_model_name),
+        models.require(settings.noise_model_name, TrainedDensity),
         settings.noise_model,
         fitted[JOINT].kept["noise_model"],
     )

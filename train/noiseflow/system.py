@@ -8,6 +8,7 @@ import jax
 
 from jaxnoise import models
 from jaxnoise.bijectors.chain import parse
+from jaxnoise.protocols import DataStarted, TrainedDensity
 from train.densities import to_noise_batch
 from train.engine.system import Fitted, Phase, Run, System, Task
 from train.noiseflow.config import NONE, Config
@@ -75,12 +76,12 @@ def task(run: Run, arch: str, before: Mapping[str, Fitted]) -> Task:
         before: not used; no architecture builds on another.
     """
     del before
-    config, data, model = run.config, run.data["data"], models.get(MODEL)
+    config, data, model = run.config, run.data["data"], models.require(MODEL, TrainedDensity)
     settings = settings_of(config, data, arch=arch)
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
-    variables = model.init_from_data(
-        model.init(jax.random.key(config.seed), settings), settings, to_noise_batch(first)
-    )
+    fresh = model.init(jax.random.key(config.seed), settings)
+    started = models.require(MODEL, DataStarted)
+    variables = started.init_from_data(fresh, settings, to_noise_batch(first))
     return likelihood.task(run, title=arch, model=model, settings=settings, variables=variables)
 
 
@@ -103,10 +104,11 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     """Compares what was trained with the baselines on the test patches."""
     config, data = run.config, run.data["data"]
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
+    model = models.require(MODEL, TrainedDensity)
     candidates = fitted_baselines(data, to_noise_batch(first))
     for arch, found in fitted.items():
         settings = settings_of(config, data, arch=arch)
-        candidates.append(Candidate(arch, models.get(MODEL), settings, found.kept))
+        candidates.append(Candidate(arch, model, settings, found.kept))
     limits: Any = {"batch_size": config.batch_size, "limit": config.test_patches}
     options = {"mesh": run.mesh, "seed": config.seed, "temperature": config.temperature, **limits}
     test = test_set(data, **limits)

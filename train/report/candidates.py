@@ -3,13 +3,14 @@
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
+from jaxnoise.protocols import Density, Fitted, Sampler
 from train.densities import nll_per_dimension, sampled_noise
 from train.report.noise_numbers import ModelResult
 from train.report.test_set import Adapt, test_batches
@@ -19,13 +20,21 @@ BASELINES = {WHITE: "AWGN", "nlf": "NLF", "autoregressive": "autoregressive"}
 """Models of `jaxnoise.noise` that every noise model is compared with, and their names in tables."""
 
 
+class DensityAndSampler(Density, Sampler, Protocol):
+    """States how likely noise is, and makes some."""
+
+
+class Baseline(DensityAndSampler, Fitted, Protocol):
+    """The same, and fitted in one step."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A density to be compared.
 
     Attributes:
         name: shown in the table.
-        model: module with `log_prob` and `sample`.
+        model: states a density and makes noise.
         config: its configuration.
         variables: its variables.
         is_white: whether it is the white noise that improvements are relative to.
@@ -33,7 +42,7 @@ class Candidate:
     """
 
     name: str
-    model: Any
+    model: DensityAndSampler
     config: Any
     variables: Mapping[str, Any]
     is_white: bool = False
@@ -58,7 +67,7 @@ def fitted_baselines(data: Any, batch: NoiseBatch) -> list[Candidate]:
     """
     candidates = []
     for module, name in BASELINES.items():
-        model: Any = importlib.import_module(f"jaxnoise.noise.{module}")
+        model = cast(Baseline, importlib.import_module(f"jaxnoise.noise.{module}"))
         config = model.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
         variables = model.fit(config, batch.noise, batch.clean, batch.camera, batch.iso)
         white = module == WHITE

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxnoise.bijectors.chain import side_factor
 from jaxnoise.errors import DataError, UsageError
 
 ROUNDING = 2.0**-20
@@ -21,10 +22,7 @@ def check_patch_size(data: Any, *, arch: str) -> None:
     Raises:
         UsageError: names the nearest patch sizes that work.
     """
-    from jaxnoise.bijectors.chain import parse
-
-    kinds = [layer.kind for layer in parse(arch, channels=data.channels)]
-    factor, size = 2 ** kinds.count("squeeze"), data.patch_size
+    factor, size = side_factor(arch, channels=data.channels), data.patch_size
     if size % factor:
         below = size // factor * factor
         nearest = [str(good) for good in (below, below + factor) if good]

@@ -11,6 +11,8 @@ import numpy as np
 import optax
 
 from jaxnoise import models
+from jaxnoise.losses import half_sum_per_image, noise2noise_error, squared_error
+from jaxnoise.protocols import TrainedDenoiser
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.steps.noise_sources import NoiseSource
@@ -63,7 +65,7 @@ def supervised_errors(
     """Squared errors of the estimates against the clean images."""
     del fixed, key
     estimate, variables = denoise(variables, patches["noisy"])
-    return (estimate - patches["clean"]) ** 2, variables
+    return squared_error(estimate, patches["clean"]), variables
 
 
 def noise2noise_errors(
@@ -73,8 +75,7 @@ def noise2noise_errors(
     del fixed, key
     first, variables = denoise(variables, patches["noisy"])
     second, variables = denoise(variables, patches["noisy2"])
-    error = 0.5 * (first - patches["noisy2"]) ** 2 + 0.5 * (second - patches["noisy"]) ** 2
-    return error, variables
+    return noise2noise_error(first, second, patches["noisy"], patches["noisy2"]), variables
 
 
 def synthetic_errors(
@@ -102,7 +103,7 @@ def synthetic_errors(
     noisy = clean + source.draw(fixed, key, clean, patches["camera"], patches["iso"])
     noisy = jnp.clip(noisy, 0.0, 1.0) if clip_noisy else noisy
     estimate, variables = denoise(variables, noisy)
-    return (estimate - clean) ** 2, variables
+    return squared_error(estimate, clean), variables
 
 
 def task(
@@ -132,7 +133,7 @@ def task(
         The task: its score is the mean squared error of the validation patches in dB, negative
         PSNR; against the other shot for "noise2noise", else against the clean image.
     """
-    model, config = models.get("denoiser"), run.config
+    model, config = models.require("denoiser", TrainedDenoiser), run.config
     optimiser = denoiser_adam(config, steps=steps, learning_rate=learning_rate)
     errors: Errors = noise2noise_errors if loss == "noise2noise" else supervised_errors
     fixed: Any = ()
@@ -177,7 +178,7 @@ def denoising_step(
     patches: Mapping,
     key: jax.Array,
     *,
-    model: Any,
+    model: TrainedDenoiser,
     settings: Any,
     optimiser: optax.GradientTransformation,
     errors: Errors,
@@ -189,7 +190,7 @@ def denoising_step(
         fixed: what the errors need beside, such as the variables of a noise model.
         patches: one of `FIELDS`.
         key: of noise that is made.
-        model: a module with `denoise_and_update`.
+        model: the denoiser.
         settings: its configuration.
         optimiser: of its parameters.
         errors: squared errors of a batch.
@@ -205,8 +206,7 @@ def denoising_step(
     def objective(parameters: Any) -> tuple[jax.Array, Any]:
         variables = {**state["variables"], "params": parameters}
         error, updated = errors(denoise, variables, fixed, patches, key)
-        # Half the squared error of an image, so that Adam's epsilon is small next to gradients.
-        return 0.5 * jnp.mean(error) * error[0].size, (updated, jnp.mean(error))
+        return half_sum_per_image(error), (updated, jnp.mean(error))
 
     parameters = state["variables"]["params"]
     gradient, (updated, mse) = jax.grad(objective, has_aux=True)(parameters)
@@ -222,7 +222,7 @@ def _patch_error(
     patches: Mapping,
     number: jax.Array,
     *,
-    model: Any,
+    model: TrainedDenoiser,
     settings: Any,
     errors: Errors,
     seed: int,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxnoise.protocols import Described, TrainedDensity
 from train.densities import FIELDS, nll_per_dimension, to_noise_batch
 from train.engine.system import Run, Task, Validation
 from train.steps.optimisers import noise_model_adam
@@ -18,13 +19,13 @@ TOLERANCE = 1.0
 """Nats per dimension by which a density may end above its start before training has failed."""
 
 
-def task(run: Run, *, title: str, model: Any, settings: Any, variables: Any) -> Task:
+def task(run: Run, *, title: str, model: TrainedDensity, settings: Any, variables: Any) -> Task:
     """What the training loop needs to know about a density.
 
     Args:
         run: with the options of a noise model, and data with clean images.
         title: for the progress line.
-        model: a module with `log_prob` and `nll_and_update`.
+        model: the density.
         settings: its configuration.
         variables: to start from.
 
@@ -42,8 +43,10 @@ def task(run: Run, *, title: str, model: Any, settings: Any, variables: Any) -> 
             "validation", batch_size=run.config.batch_size, limit=run.config.validation_patches
         )
         score = float(nll(state["variables"], batches).mean(dtype="float64"))
-        described = model.describe(state["variables"], settings)
-        return Validation(score, {"validation_nll": score, "parameters": described})
+        values: dict[str, Any] = {"validation_nll": score}
+        if isinstance(model, Described):
+            values["parameters"] = model.describe(state["variables"], settings)
+        return Validation(score, values)
 
     return Task(
         title=title,
@@ -74,7 +77,7 @@ def likelihood_step(
     batch: Mapping,
     key: jax.Array,
     *,
-    model: Any,
+    model: TrainedDensity,
     settings: Any,
     optimiser: optax.GradientTransformation,
 ) -> tuple[dict, dict]:
@@ -85,7 +88,7 @@ def likelihood_step(
         fixed: nothing.
         batch: `FIELDS` of a data set's batch.
         key: not used; a likelihood needs no randomness.
-        model: a module with `nll_and_update`.
+        model: the density.
         settings: its configuration.
         optimiser: of its parameters.
 

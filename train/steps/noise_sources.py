@@ -17,6 +17,7 @@ from jaxnoise.conditions import NOT_STATED
 from jaxnoise.errors import UsageError
 from jaxnoise.io import load_model
 from jaxnoise.io.model_folder import CONFIG_FILE
+from jaxnoise.protocols import Sampler
 from train.densities import to_noise_batch
 from train.steps.option_groups import SIMPLE_NOISE
 from train.steps.start import first_patches
@@ -63,9 +64,7 @@ def noise_source(noise: str | None, data: Any, *, patches: int, seed: int) -> No
     else:
         assert noise is not None
         name, config, variables = load_model(noise)
-        model = models.get(name)
-        if not hasattr(model, "sample"):
-            raise UsageError(f"--noise {noise} holds a {name}, which makes no noise.")
+        model = models.require(name, Sampler, holder=f"--noise {noise} holds")
         cameras = _cameras(noise, config, data)
 
     draw = partial(_draw, model=model, config=config, cameras=jnp.asarray(cameras))
@@ -79,7 +78,7 @@ def _draw(
     camera: jax.Array,
     iso: jax.Array,
     *,
-    model: Any,
+    model: Sampler,
     config: Any,
     cameras: jax.Array,
 ) -> jax.Array:

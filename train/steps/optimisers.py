@@ -1,14 +1,11 @@
 """Optimisers: Adam with a warm-up and a cosine decay, in groups of parameters."""
 
 from collections.abc import Hashable
-from typing import Any
 
-import jax
 import optax
 
-MOMENTS = "moments"
-NETWORKS = "networks"
-NETWORK_LAYERS = ("coupling",)
+from jaxnoise.bijectors.chain import MOMENTS, NETWORKS, parameter_groups
+
 ADAM_EPSILON = 1e-7
 """Keeps Adam from blowing rounding errors up to full steps where a gradient is zero in theory."""
 
@@ -65,20 +62,3 @@ def noise_model_adam(
     return optax.chain(
         optax.clip_by_global_norm(clip), optax.multi_transform(groups, parameter_groups)
     )
-
-
-def parameter_groups(parameters: Any) -> Any:
-    """Says of every parameter whether it starts at the data's moments or belongs to a network.
-
-    Args:
-        parameters: nested dictionaries; the names of layers are their keys.
-
-    Returns:
-        The same structure of `MOMENTS` and `NETWORKS`.
-    """
-
-    def group(path: tuple, _: Any) -> str:
-        names = jax.tree_util.keystr(path).lower()
-        return NETWORKS if any(layer in names for layer in NETWORK_LAYERS) else MOMENTS
-
-    return jax.tree_util.tree_map_with_path(group, parameters)

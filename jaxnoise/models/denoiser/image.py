@@ -1,7 +1,5 @@
 """The estimate of one image of any size, in tiles: what layers need does not grow with it."""
 
-import math
-from collections.abc import Callable, Iterator
 from functools import partial
 
 import jax
@@ -9,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnoise.errors import UsageError
+from jaxnoise import tiles
 from jaxnoise.models.denoiser.config import Config
 from jaxnoise.models.denoiser.model import Variables, denoise, mirrored
 from jaxnoise.nets.unet import FACTOR
@@ -27,7 +25,7 @@ def denoise_image(
     noisy: Float[np.ndarray, "h w c"],
     *,
     rows: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: tiles.Progress | None = None,
 ) -> Float[np.ndarray, "h w c"]:
     """The estimate of one clean image of any size, in evaluation mode, worked on in tiles.
 
@@ -51,50 +49,24 @@ def denoise_image(
 
     Source: Noise2NoiseFlow, Section 4 and Appendix A.
     """
-    if noisy.ndim != 3 or noisy.shape[-1] != config.channels or 0 in noisy.shape:
-        raise UsageError(
-            f"this model denoises images (height, width, {config.channels}), not those of shape "
-            f"{noisy.shape}."
-        )
-    if rows is not None and rows < 1:
-        raise UsageError(f"a tile has 1 row or more, not {rows}.")
+    tiles.check_image(noisy.shape, config.channels, does="denoises")
+    tiles.check_rows(rows)
     height, width, _ = noisy.shape
     reach, step = (UNET_REACH, FACTOR) if config.net == "unet" else (config.depth, 1)
     noisy = np.asarray(noisy, np.float32)
     noisy = np.asarray(mirrored(jnp.asarray(noisy)[None], step)[0])
-    tall = list(_spans(noisy.shape[0], rows, reach, step))
-    wide = list(_spans(noisy.shape[1], None, reach, step))
+    spans = partial(tiles.spans, reach=reach, step=step, longest=TILE_SIDE)
+    tall, wide = spans(noisy.shape[0], rows), spans(noisy.shape[1], None)
     estimate = np.empty_like(noisy)
     done = 0
-    for down, seen_down in tall:
-        for across, seen_across in wide:
-            made = np.asarray(_denoise(variables, noisy[seen_down, seen_across], config=config))
-            estimate[down, across] = made[_within(down, seen_down), _within(across, seen_across)]
+    for down in tall:
+        for across in wide:
+            made = np.asarray(_denoise(variables, noisy[down.seen, across.seen], config=config))
+            estimate[down.kept, across.kept] = made[down.within, across.within]
             done += 1
             if progress is not None:
                 progress(done / (len(tall) * len(wide)))
     return estimate[:height, :width]
-
-
-def _spans(side: int, length: int | None, reach: int, step: int) -> Iterator[tuple[slice, slice]]:
-    """The parts of a side, and what is to be seen for each; all see equally much.
-
-    What is seen never goes beyond the side, so that its ends stay where the network pads.
-    """
-    if length is None:
-        length = math.ceil(side / math.ceil(side / TILE_SIDE))
-    length = math.ceil(length / step) * step
-    parts = [(start, min(side, start + length)) for start in range(0, side, length)]
-    seen = [(max(0, start - reach), min(side, end + reach)) for start, end in parts]
-    longest = max(end - start for start, end in seen)
-    for part, (start, _) in zip(parts, seen, strict=True):
-        start = min(start, side - longest)
-        yield slice(*part), slice(start, start + longest)
-
-
-def _within(part: slice, seen: slice) -> slice:
-    """A part, counted from where its surroundings start."""
-    return slice(part.start - seen.start, part.stop - seen.start)
 
 
 @partial(jax.jit, static_argnames="config")

@@ -1,6 +1,5 @@
 """The two models as one: joint loss, likelihood and samples of noise, estimates of clean images."""
 
-from types import ModuleType
 from typing import Any
 
 import jax
@@ -10,18 +9,19 @@ from jaxtyping import Array, Float, Num, PyTree
 from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS, Config
 from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
+from jaxnoise.protocols import ImageDenoiser, ImageSampler, TrainedDenoiser, TrainedDensity
 
 Variables = dict[str, PyTree[Array]]
 
 
-def noise_model_of(config: Config) -> ModuleType:
+def noise_model_of(config: Config) -> TrainedDensity:
     """The module of the noise model."""
-    return models.get(config.noise_model_name)
+    return models.require(config.noise_model_name, TrainedDensity)
 
 
-def denoiser_of(config: Config) -> ModuleType:
+def denoiser_of(config: Config) -> TrainedDenoiser:
     """The module of the denoiser."""
-    return models.get(config.denoiser_name)
+    return models.require(config.denoiser_name, TrainedDenoiser)
 
 
 def init(key: Array, config: Config) -> Variables:
@@ -205,7 +205,8 @@ def sample_image(key, variables: Variables, config: Config, clean, camera, iso, 
 
     Source: Noise Flow, Section 3.1.
     """
-    return noise_model_of(config).sample_image(
+    noise_model = models.require(config.noise_model_name, ImageSampler)
+    return noise_model.sample_image(
         key, variables["noise_model"], config.noise_model, clean, camera, iso, **options
     )
 
@@ -245,9 +246,8 @@ def denoise_image(variables: Variables, config: Config, noisy, **options):
 
     Source: Noise2NoiseFlow, Section 4.2.
     """
-    return denoiser_of(config).denoise_image(
-        variables["denoiser"], config.denoiser, noisy, **options
-    )
+    denoiser = models.require(config.denoiser_name, ImageDenoiser)
+    return denoiser.denoise_image(variables["denoiser"], config.denoiser, noisy, **options)
 
 
 def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:

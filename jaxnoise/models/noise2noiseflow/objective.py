@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxnoise.errors import UsageError
+from jaxnoise.losses import two_shot_mse
 
 OBJECTIVES = {
     "cross": "noise of each shot given the estimate from the other one (Eq. 4)",
@@ -134,7 +135,7 @@ def joint_terms(
         inputs, targets = zip(*made, strict=True)
     first, denoiser = denoise(state.denoiser, inputs[0])
     second, denoiser = denoise(denoiser, inputs[1])
-    mse = 0.5 * (jnp.mean((first - targets[0]) ** 2) + jnp.mean((second - targets[1]) ** 2))
+    mse = two_shot_mse(first, second, *targets)
     clean1, clean2 = (jnp.clip(estimate, 0.0, 1.0) for estimate in (first, second))
     across = [(noisy1 - clean2, clean2), (noisy2 - clean1, clean1)]
     added = jnp.zeros((), noisy1.dtype)

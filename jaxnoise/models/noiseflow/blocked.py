@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxnoise.bijectors.chain import Layer
+from jaxnoise.bijectors.chain import kind_of
 from jaxnoise.bijectors.coupling import kept_channels
+from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.models.noiseflow import blocks
 from jaxnoise.nets.coupling_conditioner import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
 
-KINDS = ("conv1x1", "coupling", "gain")
 WIDEST = 32
 """Most hidden channels for which this was tried; on a CPU it was 3 times as fast there."""
 
@@ -40,7 +40,7 @@ def stretches(layers: Sequence[Layer], width: int) -> list[tuple[Layer, ...]]:
     found: list[tuple[Layer, ...]] = []
     for layer in layers:
         last = found[-1] if found else ()
-        if last and layer.kind in KINDS and last[-1].kind in KINDS:
+        if last and kind_of(layer).in_blocks and kind_of(last[-1]).in_blocks:
             found[-1] = (*last, layer)
         else:
             found.append((layer,))
@@ -52,7 +52,7 @@ def stretches(layers: Sequence[Layer], width: int) -> list[tuple[Layer, ...]]:
 
 def is_blocked(stretch: Sequence[Layer], width: int) -> bool:
     """Whether a stretch is to be worked on in blocks."""
-    return width <= WIDEST and any(layer.kind == "coupling" for layer in stretch)
+    return width <= WIDEST and any(kind_of(layer).in_blocks == "network" for layer in stretch)
 
 
 def to_latent(
@@ -66,7 +66,7 @@ def to_latent(
     """A stretch from its data side to its latent side.
 
     Args:
-        stretch: layers of `KINDS`, the data side first.
+        stretch: layers that can be worked on in blocks, the data side first.
         variables: of the whole model.
         build: from a layer to its plain bijector.
         noise: shape (N, H, W, C), any H and W.
@@ -81,7 +81,7 @@ def to_latent(
     log_det = jnp.zeros(noise.shape[:1], noise.dtype)
     statistics = {}
     for layer in stretch:
-        if layer.kind == "coupling":
+        if kind_of(layer).in_blocks == "network":
             kept, changed = jnp.split(state, [kept_channels(layer.channels)])
             shift, log_scale, updated = _condition(layer, variables, kept, frame, train)
             state = jnp.concatenate([kept, changed * jnp.exp(log_scale) + shift])
@@ -92,7 +92,7 @@ def to_latent(
         pixel = jnp.ones((noise.shape[0], 1, 1, noise.shape[-1]), noise.dtype)
         factor, change = bijector.inverse_and_log_det(pixel)
         log_det = log_det + noise.shape[1] * noise.shape[2] * change
-        mixes = layer.kind == "conv1x1"
+        mixes = kind_of(layer).in_blocks == "matrix"
         state = blocks.mix(bijector.matrix(), state) if mixes else state * factor[..., 0]
     return frame.close(state), log_det, statistics
 
@@ -108,7 +108,7 @@ def to_noise(
     """A stretch from its latent side to its data side, in evaluation mode.
 
     Args:
-        stretch: layers of `KINDS`, the data side first.
+        stretch: layers that can be worked on in blocks, the data side first.
         variables: of the whole model.
         build: from a layer to its plain bijector.
         latent: shape (N, H, W, C), any H and W.
@@ -120,13 +120,13 @@ def to_noise(
     frame = _Frame(latent.shape, inside)
     state = blocks.settle(frame.open(latent))
     for layer in reversed(stretch):
-        if layer.kind == "coupling":
+        if kind_of(layer).in_blocks == "network":
             kept, changed = jnp.split(state, [kept_channels(layer.channels)])
             shift, log_scale, _ = _condition(layer, variables, kept, frame, False)
             state = jnp.concatenate([kept, (changed - shift) * jnp.exp(-log_scale)])
             continue
         bijector = build(layer)
-        if layer.kind == "conv1x1":
+        if kind_of(layer).in_blocks == "matrix":
             state = blocks.mix(bijector.inverse_matrix(), state)
         else:
             pixel = jnp.ones((latent.shape[0], 1, 1, latent.shape[-1]), latent.dtype)

@@ -18,7 +18,7 @@ class Config:
     """Configuration of a noise flow.
 
     Attributes:
-        arch: layers, the data side first: see `jaxnoise.bijectors.chain.TOKENS`.
+        arch: layers, the data side first: see `jaxnoise.bijectors.chain.tokens`.
         parameterisation: of the signal and gain layers: "paper" (Eqs. 12 to 16) or "reference"
             (what the published code computes).
         channels: channels of the images, at least 2.

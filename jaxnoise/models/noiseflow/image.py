@@ -1,6 +1,6 @@
 """Noise for one image of any size, in bands of rows: what layers need does not grow with it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import jax
@@ -8,23 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnoise.bijectors import CausalConv
-from jaxnoise.bijectors.chain import Layer, parse
+from jaxnoise import tiles
+from jaxnoise.bijectors.chain import kind_of, latent_shape, parse, side_factor
+from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.conditions import check_conditions
-from jaxnoise.errors import UsageError
-from jaxnoise.models.noiseflow.blocked import KINDS, Inside, stretches, to_noise
+from jaxnoise.models.noiseflow.blocked import Inside, stretches, to_noise
 from jaxnoise.models.noiseflow.config import Config
 from jaxnoise.models.noiseflow.model import (
     Variables,
     base_distribution,
-    latent_shape,
     layer_builder,
 )
 
 BAND_PIXELS = 2**18
 """Pixels of a band where the caller leaves its height open."""
-REACH = 2
-"""Rows above and below a pixel that a coupling's network sees."""
 
 Stretch = tuple[Layer, ...]
 
@@ -39,7 +36,7 @@ def sample_image(
     *,
     temperature: float = 1.0,
     rows: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: tiles.Progress | None = None,
 ) -> Float[np.ndarray, "h w c"]:
     """Noise for one clean image of any size, worked on in bands of rows.
 
@@ -69,19 +66,14 @@ def sample_image(
     Source: Noise Flow, Section 3.1; the temperature is that of the published sampler.
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
-    if clean.ndim != 3 or clean.shape[-1] != config.channels or 0 in clean.shape:
-        raise UsageError(
-            f"this model makes noise for images (height, width, {config.channels}), not for shape "
-            f"{clean.shape}."
-        )
-    if rows is not None and rows < 1:
-        raise UsageError(f"a band has 1 row or more, not {rows}.")
+    tiles.check_image(clean.shape, config.channels, does="makes noise for")
     height, width, _ = clean.shape
+    rows = tiles.rows_at_a_time(rows, width, most=BAND_PIXELS)
     image = _Image(variables, config, _pad_to_squeeze(clean, config), camera, iso)
     image.draw(key, temperature)
     chain = stretches(parse(config.arch, config.channels), config.width)
     for place, stretch in enumerate(reversed(chain)):
-        for done in image.apply(stretch, rows or max(1, BAND_PIXELS // width)):
+        for done in image.apply(stretch, rows):
             if progress is not None:
                 progress((place + done) / len(chain))
     return image.state[:height, :width]
@@ -89,8 +81,7 @@ def sample_image(
 
 def _pad_to_squeeze(clean: np.ndarray, config: Config) -> np.ndarray:
     """The image with its last row and column repeated until squeezes divide its sides."""
-    layers = parse(config.arch, config.channels)
-    cell = 2 ** sum(layer.kind == "squeeze" for layer in layers)
+    cell = side_factor(config.arch, config.channels)
     padding = [(0, -side % cell) for side in clean.shape[:2]]
     clean = np.asarray(clean, np.float32)
     return np.pad(clean, [*padding, (0, 0)], "edge") if np.any(padding) else clean
@@ -109,10 +100,10 @@ class _Image:
         """Makes the state a latent, each row from a key of its own."""
         height, width, channels = self.state.shape
         draw = partial(_draw, config=self.config, width=width, channels=channels)
-        for start, end in _bands(height, max(1, BAND_PIXELS // width)):
-            numbers = jnp.arange(start, start + end - start)
+        for band in tiles.bands(height, tiles.rows_at_a_time(None, width, most=BAND_PIXELS)):
+            numbers = jnp.arange(band.start, band.stop)
             rows = draw(key, numbers, self.variables, *self.conditions)
-            self.state[start:end] = temperature * np.asarray(rows)
+            self.state[band] = temperature * np.asarray(rows)
 
     def apply(self, stretch: Stretch, rows: int) -> Iterator[float]:
         """Takes the state through a stretch, and yields the part that is done."""
@@ -121,20 +112,16 @@ class _Image:
         zoom = len(self.clean) // height
         rows = min(height, max(1, rows // zoom))
         before, behind = _surroundings(stretch)
-        scale = 2 if first.kind == "squeeze" else 1
+        scale, goes_on = kind_of(first).zoom, kind_of(first).goes_on
         result = self.state
         if scale > 1:
             shape = (height * scale, width * scale, channels // scale**2)
             result = np.empty(shape, np.float32)
         above = np.zeros((before, width, channels), np.float32)
-        for start, end in _bands(height, rows):
-            band = np.zeros((before + rows + behind, width, channels), np.float32)
-            band[:before] = above
-            part = self.state[start : end + behind]
-            band[before : before + len(part)] = part
-            clean = np.zeros((rows * zoom, *self.clean.shape[1:]), np.float32)
-            known = self.clean[start * zoom : end * zoom]
-            clean[: len(known)] = known
+        for start, end in ((band.start, band.stop) for band in tiles.bands(height, rows)):
+            band = np.concatenate([above, self.state[start : end + behind]])
+            band = tiles.filled_up(band, before + rows + behind)
+            clean = tiles.filled_up(self.clean[start * zoom : end * zoom], rows * zoom)
             made = _apply(
                 self.variables,
                 band,
@@ -146,26 +133,19 @@ class _Image:
                 config=self.config,
             )
             # A coupling sees what was there, a causal convolution what it made itself.
-            if first.kind != "causal" and before:
+            if before and not goes_on:
                 above = np.concatenate([above, self.state[start:end]])[-before:]
             result[start * scale : end * scale] = np.asarray(made)[: (end - start) * scale]
-            if first.kind == "causal":
+            if goes_on:
                 above = np.concatenate([above, result[start:end]])[-before:]
             yield end / height
         self.state = result
 
 
-def _bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, height, rows):
-        yield start, min(height, start + rows)
-
-
 def _surroundings(stretch: Stretch) -> tuple[int, int]:
     """Rows above and below a band that a stretch sees."""
-    if stretch[0].kind == "causal":
-        return stretch[0].radius, 0
-    reach = REACH * sum(layer.kind == "coupling" for layer in stretch)
-    return reach, reach
+    reaches = [kind_of(layer).reach(layer) for layer in stretch]
+    return sum(above for above, _ in reaches), sum(below for _, below in reaches)
 
 
 @partial(jax.jit, static_argnames=("config", "width", "channels"))
@@ -183,11 +163,11 @@ def _apply(variables, band, clean, camera, iso, *, first_row, height, stretch, c
     before, behind = _surroundings(stretch)
     build = layer_builder(variables, config, clean[None], camera, iso)
     rows = slice(before, band.shape[0] - behind)
-    if all(layer.kind in KINDS for layer in stretch):
+    if all(kind_of(layer).in_blocks for layer in stretch):
         number = first_row + jnp.arange(band.shape[0])
         inside = Inside((number >= 0) & (number < height), jnp.ones(band.shape[1], bool))
         return to_noise(stretch, variables, build, band[None], inside=inside)[0, rows]
     bijector = build(stretch[0])
-    if isinstance(bijector, CausalConv):
+    if kind_of(stretch[0]).goes_on:
         return bijector.forward_below(band[None, rows], band[None, :before])[0]
     return jnp.asarray(bijector.forward(band[None]))[0]

@@ -1,15 +1,20 @@
 """Density, sampling and training-mode likelihood of a noise flow."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
-from jaxnoise.bijectors import StudentT, _distrax
+from jaxnoise.bijectors import StudentT, _distrax, chain
 from jaxnoise.bijectors._shapes import over_pixels
-from jaxnoise.bijectors.chain import SHARED, Layer, build_layer, is_table, parse
-from jaxnoise.bijectors.coupling import AffineCoupling, Conditioner, kept_channels
-from jaxnoise.bijectors.squeeze import Squeeze
+from jaxnoise.bijectors.chain import build_chain, latent_shape, own_variables, parse
+from jaxnoise.bijectors.chain_start import describe_chain
+from jaxnoise.bijectors.coupling import AffineCoupling, kept_channels
+from jaxnoise.bijectors.layer_kind import Conditioner, Layer, Own
 from jaxnoise.conditions import camera_weights, check_conditions, iso_weights
 from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_latent, to_noise
 from jaxnoise.models.noiseflow.config import Config
@@ -20,62 +25,49 @@ BASE = "base"
 """Where the parameter of the base distribution is stored."""
 
 
-def conditioner_net(config: Config, layer: Layer) -> CouplingConditioner:
-    """The network of a coupling layer."""
-    changed = layer.channels - kept_channels(layer.channels)
-    return CouplingConditioner(config.width, changed, config.normalisation)
+@dataclass(frozen=True)
+class CouplingNetworks:
+    """The networks of a noise flow's couplings, for `jaxnoise.bijectors.layer_kind.Networks`.
 
+    Attributes:
+        config: the model's configuration.
+        batch_statistics: normalise by the statistics of the batch at hand.
+    """
 
-def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Array:
-    """The clean image squeezed until it has so many channels."""
-    while clean.shape[-1] < channels:
-        clean, _ = Squeeze().inverse_and_log_det(clean)
-    return clean
+    config: Config
+    batch_statistics: bool = False
 
+    def net(self, layer: Layer) -> CouplingConditioner:
+        """The network of a coupling layer."""
+        changed = layer.channels - kept_channels(layer.channels)
+        return CouplingConditioner(self.config.width, changed, self.config.normalisation)
 
-def _conditioner(
-    net: CouplingConditioner, collections: dict, *, batch_statistics: bool
-) -> Conditioner:
-    def shift_and_log_scale(kept: Array) -> tuple[Array, Array]:
-        if batch_statistics:
-            output, _ = net.apply(collections, kept, train=True, mutable=["batch_stats"])
-        else:
-            output = net.apply(collections, kept)
-        shift, log_scale = output
-        return jnp.asarray(shift), jnp.asarray(log_scale)
+    def init(self, key: Array, layer: Layer) -> Own:
+        """Fresh variables of a layer's network."""
+        kept = jnp.zeros((1, 4, 4, kept_channels(layer.channels)))
+        return dict(self.net(layer).init(key, kept))
 
-    return shift_and_log_scale
+    def conditioner(self, layer: Layer, own: Own) -> Conditioner:
+        """A layer's network as a function of the kept channels."""
+        net = self.net(layer)
+
+        def shift_and_log_scale(kept: Array) -> tuple[Array, Array]:
+            if self.batch_statistics:
+                output, _ = net.apply(own, kept, train=True, mutable=["batch_stats"])
+            else:
+                output = net.apply(own, kept)
+            shift, log_scale = output
+            return jnp.asarray(shift), jnp.asarray(log_scale)
+
+        return shift_and_log_scale
 
 
 def layer_builder(
     variables: Variables, config: Config, clean, camera, iso, *, batch_statistics: bool = False
-):
+) -> Callable[[Layer], Any]:
     """A function from a layer to its bijector, for one batch of conditions."""
-
-    def build(layer: Layer):
-        conditioner = None
-        if layer.kind == "coupling":
-            net = conditioner_net(config, layer)
-            collections = {
-                kind: variables[kind][layer.name]
-                for kind in ("params", "batch_stats")
-                if layer.name in variables[kind]
-            }
-            conditioner = _conditioner(net, collections, batch_statistics=batch_statistics)
-        return build_layer(
-            layer,
-            variables["params"],
-            variables["constants"],
-            clean=clean_at(clean, layer.channels),
-            camera=camera,
-            iso=iso,
-            cameras=config.cameras,
-            isos=config.isos,
-            parameterisation=config.parameterisation,
-            conditioner=conditioner,
-        )
-
-    return build
+    networks = CouplingNetworks(config, batch_statistics)
+    return chain.layer_builder(variables, config, networks, clean=clean, camera=camera, iso=iso)
 
 
 def base_distribution(variables: Variables, config: Config, shape: tuple[int, ...], camera, iso):
@@ -87,13 +79,6 @@ def base_distribution(variables: Variables, config: Config, shape: tuple[int, ..
     else:
         element = _distrax.Normal(zero, jnp.ones_like(zero))
     return _distrax.Independent(element, len(shape) - 1)
-
-
-def latent_shape(config: Config, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the latent of images of a given shape (N, H, W, C)."""
-    squeezes = sum(layer.kind == "squeeze" for layer in parse(config.arch, config.channels))
-    batch, height, width, channels = shape
-    return batch, height >> squeezes, width >> squeezes, channels << (2 * squeezes)
 
 
 def distribution(
@@ -128,9 +113,8 @@ def distribution(
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     build = layer_builder(variables, config, clean, camera, iso, batch_statistics=batch_statistics)
-    chain = _distrax.Chain([build(layer) for layer in parse(config.arch, config.channels)])
     base = base_distribution(variables, config, latent_shape(config, clean.shape), camera, iso)
-    return _distrax.Transformed(base, chain)
+    return _distrax.Transformed(base, build_chain(config, build))
 
 
 def log_prob(
@@ -259,12 +243,15 @@ def _nll(variables, config, noise, clean, camera, iso, *, train):
 
 def _train_coupling(layer: Layer, variables: Variables, config: Config, latent: Array):
     """A coupling that normalises by the statistics of this batch, and these statistics."""
-    collections = {kind: variables[kind][layer.name] for kind in ("params", "batch_stats")}
-    output, updated = conditioner_net(config, layer).apply(
-        collections,
-        latent[..., : kept_channels(layer.channels)],
-        train=True,
-        mutable=["batch_stats"],
+    output, updated = (
+        CouplingNetworks(config)
+        .net(layer)
+        .apply(
+            own_variables(variables, layer),
+            latent[..., : kept_channels(layer.channels)],
+            train=True,
+            mutable=["batch_stats"],
+        )
     )
     latent, change = AffineCoupling(lambda _: output).inverse_and_log_det(latent)
     return latent, change, updated["batch_stats"]
@@ -296,31 +283,8 @@ def describe(variables: Variables, config: Config) -> dict[str, float]:
 
     Source: Noise Flow, Figures 6 and 7 show the first four.
     """
-    params = jax.tree.map(np.asarray, variables["params"])
-    values: dict[str, float] = {}
-    shared = params.get(SHARED, {})
-    if "b1" in shared:
-        values |= {"beta1": np.exp(shared["b1"]), "beta2": np.exp(shared["b2"])}
-    if "v" in shared:
-        for iso, value in zip(config.isos, shared["v"], strict=True):
-            values[f"gain/{iso}"] = np.exp(value) * max(iso, 1)
-    if "gain_val" in shared:
-        values["gain"] = shared["gain_val"]
-    for name, rows in (("log_psi", shared.get("log_psi")), ("camera", shared.get("camera"))):
-        if rows is not None:
-            factors = np.exp(rows if name == "log_psi" else rows[2])
-            values |= {f"camera/{c}": f for c, f in zip(config.cameras, factors, strict=True)}
-    for layer in parse(config.arch, config.channels):
-        own = params.get(layer.name, {})
-        if layer.kind == "curve":
-            for m, camera in enumerate(config.cameras):
-                for k, iso in enumerate(config.isos):
-                    values[f"shot/{camera}/{iso}"] = np.exp(own["log_shot"][m, k]).mean()
-                    values[f"read/{camera}/{iso}"] = np.exp(own["log_read"][m, k]).mean()
-        if layer.kind == "causal" and "tap/left" not in values:
-            taps = own["taps"].mean((0, 1)) if is_table(own) else own["taps"]
-            values["tap/left"] = np.diagonal(taps[0]).mean()
-            values["tap/above"] = np.diagonal(taps[2 * layer.radius]).mean()
-    if BASE in params:
-        values["degrees_of_freedom"] = 2.0 + np.exp(params[BASE]["log_excess"])
-    return {name: float(value) for name, value in values.items()}
+    values = describe_chain(variables, config)
+    if BASE in variables["params"]:
+        log_excess = np.asarray(variables["params"][BASE]["log_excess"])
+        values["degrees_of_freedom"] = float(2.0 + np.exp(log_excess))
+    return values

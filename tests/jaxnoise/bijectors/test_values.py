@@ -18,7 +18,7 @@ from jaxnoise.bijectors import (
 )
 from jaxnoise.bijectors.causal_conv import whitening_parameters
 from jaxnoise.bijectors.conv1x1 import decompose
-from jaxnoise.bijectors.gain import paper_gain, reference_gain
+from jaxnoise.bijectors.signal_and_gain import paper_gain, reference_gain
 from jaxnoise.errors import UsageError
 
 CAMERAS, ISOS = ("a", "b"), (100, 400)

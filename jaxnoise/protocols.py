@@ -1,0 +1,229 @@
+"""What a density, a sampler and a denoiser is: a few functions, stated once.
+
+Models are modules, so a module is what fulfils a protocol: `isinstance(module, Density)` asks
+whether a model states densities. `jaxnoise.models.require` asks that of a model by its name, and
+says in a sentence what the model lacks.
+
+In all of them `config` is the model's own `Config` and `variables` what it stores; images are (N,
+H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) indexes
+`config.cameras`, and `iso` (N,) holds ISO numbers.
+"""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from jaxnoise.tiles import Progress
+
+
+@runtime_checkable
+class Density(Protocol):
+    """States how likely noise is, given clean images and the conditions of the shot."""
+
+    def log_prob(
+        self,
+        variables: Any,
+        config: Any,
+        noise: Float[Array, "n h w c"],
+        clean: Float[Array, "n h w c"],
+        camera: Num[Array, " n"],
+        iso: Num[Array, " n"],
+    ) -> Float[Array, " n"]:
+        """Log density of noise (N, H, W, C) in evaluation mode, nats per image, shape (N,)."""
+        ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Makes noise for clean images and the conditions of the shot."""
+
+    def sample(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: Float[Array, "n h w c"],
+        camera: Num[Array, " n"],
+        iso: Num[Array, " n"],
+        *,
+        temperature: Any = 1.0,
+    ) -> Float[Array, "n h w c"]:
+        """Noise (N, H, W, C) from a `jax.random.key`; the temperature scales the randomness."""
+        ...
+
+
+@runtime_checkable
+class ImageSampler(Protocol):
+    """Makes noise for one image of any size, worked on in parts."""
+
+    def sample_image(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: Float[np.ndarray, "h w c"],
+        camera: int,
+        iso: float,
+        *,
+        temperature: float = 1.0,
+        rows: int | None = None,
+        progress: Progress | None = None,
+    ) -> Float[np.ndarray, "h w c"]:
+        """Noise (H, W, C), float32; `rows` of the image are worked on at a time."""
+        ...
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """Estimates clean images from noisy ones."""
+
+    def denoise(
+        self, variables: Any, config: Any, noisy: Float[Array, "n h w c"]
+    ) -> Float[Array, "n h w c"]:
+        """The estimate (N, H, W, C) in evaluation mode, not clipped."""
+        ...
+
+
+@runtime_checkable
+class ImageDenoiser(Protocol):
+    """Estimates one clean image of any size, worked on in parts."""
+
+    def denoise_image(
+        self,
+        variables: Any,
+        config: Any,
+        noisy: Float[np.ndarray, "h w c"],
+        *,
+        rows: int | None = None,
+        progress: Progress | None = None,
+    ) -> Float[np.ndarray, "h w c"]:
+        """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time."""
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A simple noise model, whose variables are fitted to noise in one step.
+
+    Its `Config` takes `channels`, `cameras` and `isos`.
+    """
+
+    Config: Any
+
+    def fit(
+        self,
+        config: Any,
+        noise: Float[Array, "n h w c"],
+        clean: Float[Array, "n h w c"],
+        camera: Num[Array, " n"],
+        iso: Num[Array, " n"],
+    ) -> Any:
+        """Variables that fit the noise (N, H, W, C)."""
+        ...
+
+
+@runtime_checkable
+class TrainedModel(Protocol):
+    """A model whose variables are trained: it starts from a key, and its size can be told."""
+
+    Config: Any
+
+    def init(self, key: Array, config: Any) -> Any:
+        """Fresh variables from a `jax.random.key`: a dictionary with `params` or of such."""
+        ...
+
+    def parameter_count(self, variables: Any) -> int:
+        """Number of trained scalars."""
+        ...
+
+
+@runtime_checkable
+class TrainedDensity(TrainedModel, Density, Sampler, Protocol):
+    """A noise model that is trained by its likelihood."""
+
+    def nll_and_update(
+        self,
+        variables: Any,
+        config: Any,
+        noise: Float[Array, "n h w c"],
+        clean: Float[Array, "n h w c"],
+        camera: Num[Array, " n"],
+        iso: Num[Array, " n"],
+    ) -> tuple[Float[Array, " n"], Any]:
+        """Negative log-likelihood in training mode, nats per image, shape (N,); the variables with
+        updated batch statistics.
+        """
+        ...
+
+
+@runtime_checkable
+class DataStarted(Protocol):
+    """A model that can start at the moments of real noise instead of from a key alone."""
+
+    def init_from_data(self, variables: Any, config: Any, batch: Any) -> Any:
+        """Variables of the same structure that match a `jaxnoise.batch.NoiseBatch`."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A model with parameters that have a meaning."""
+
+    def describe(self, variables: Any, config: Any) -> dict[str, float]:
+        """Those parameters by name, as numbers to plot over training."""
+        ...
+
+
+@runtime_checkable
+class TrainedDenoiser(TrainedModel, Denoiser, Protocol):
+    """A denoiser that is trained."""
+
+    def denoise_and_update(
+        self, variables: Any, config: Any, noisy: Float[Array, "n h w c"]
+    ) -> tuple[Float[Array, "n h w c"], Any]:
+        """The estimate (N, H, W, C) in training mode, and the variables with updated batch
+        statistics.
+        """
+        ...
+
+
+class Ability(NamedTuple):
+    """What fulfilling a protocol means, to be read in a sentence about a model.
+
+    Attributes:
+        protocol: one of this file.
+        does: what a model does that fulfils it.
+        lacks: what is said of one that does not.
+    """
+
+    protocol: type
+    does: str
+    lacks: str
+
+
+ABILITIES = (
+    Ability(Sampler, "makes noise", "makes no noise"),
+    Ability(ImageSampler, "makes noise for images of any size", "makes no noise for images"),
+    Ability(Density, "states the density of noise", "states no density of noise"),
+    Ability(Denoiser, "denoises images", "denoises no images"),
+    Ability(ImageDenoiser, "denoises images of any size", "denoises no images"),
+    Ability(TrainedModel, "is trained", "is not trained"),
+    Ability(TrainedDensity, "learns by its likelihood", "does not learn by its likelihood"),
+    Ability(TrainedDenoiser, "learns to denoise", "does not learn to denoise"),
+    Ability(DataStarted, "starts at the moments of noise", "does not start at moments of noise"),
+    Ability(Described, "describes its parameters", "has no parameters with a meaning"),
+)
+"""Everything that is asked of models by name."""
+
+
+def what_it_lacks(protocol: type) -> str:
+    """What is said of a model that does not fulfil a protocol.
+
+    Args:
+        protocol: one of `ABILITIES`.
+
+    Returns:
+        The words, to follow a name.
+    """
+    return next(ability.lacks for ability in ABILITIES if ability.protocol is protocol)
