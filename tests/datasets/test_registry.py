@@ -24,7 +24,7 @@ def test_an_entry_names_a_builder_and_known_fields(entry: registry.Entry):
     module = entry.load()
     for name in ("make_config", "fingerprint", "facts", "builder"):
         assert callable(getattr(module, name))
-    assert set(entry.fields) <= {*pipeline.IMAGES, *pipeline.NUMBERS}
+    assert set(entry.fields) <= {*pipeline.IMAGES, *pipeline.NUMBERS, "valid"}
     assert (entry.source is None) <= (not entry.needs_source)
 
 
