@@ -62,9 +62,8 @@ def joint(vectors, model, precise):
     return evaluate
 
 
-@pytest.mark.parametrize(
-    ("mode", "precise"), [("eval", False), ("train", False), ("train", True)], indirect=["precise"]
-)
+@pytest.mark.parametrize("precise", [False, True], indirect=True, ids=["float32", "float64"])
+@pytest.mark.parametrize("mode", ["eval", "train"])
 def test_loss_and_gradients(joint, vectors, model, private, precise, mode):
     terms, gradient = joint(mode)
     # That code keeps log(2 pi) in float32, which is 1.5e-8 nats per dimension.
@@ -79,16 +78,33 @@ def test_loss_and_gradients(joint, vectors, model, private, precise, mode):
     with np.load(private / "n2nf_published.npz") as published:
         found = as_published(gradient, variables["noise_model"], published)
     assert set(expected) <= set(found)
-    largest = {
-        part: max(np.abs(value).max() for name, value in expected.items() if name.startswith(part))
-        for part in (FLOW, DENOISER)
-    }
+    for part in (FLOW, DENOISER):
+        of_part = {name: value for name, value in expected.items() if name.startswith(part)}
+        if precise:
+            same_entries(found, of_part)
+        else:
+            same_direction(found, of_part)
+
+
+def same_entries(found, expected):
+    """Every entry, in float64."""
+    largest = max(np.abs(value).max() for value in expected.values())
     for name, value in expected.items():
-        part = FLOW if name.startswith(FLOW) else DENOISER
         # A bias before batch normalisation has no gradient in training mode, only rounding.
-        rounding = (1e-12 if precise else 1e-6) * largest[part]
-        atol = (1e-8 if precise else 1e-3) * np.abs(value).max() + rounding
+        atol = 1e-8 * np.abs(value).max() + 1e-12 * largest
         np.testing.assert_allclose(found[name].ravel(), value.ravel(), atol=atol, rtol=0)
+
+
+def same_direction(found, expected):
+    """All entries as one vector, in float32.
+
+    Of the million units a few lie so near the kink of their ReLU that the last bit of a sum decides
+    on which side; each moves some single entries by percents, and the vector by 1e-4 of its length.
+    """
+    ours, theirs = (
+        np.concatenate([side[name].ravel() for name in expected]) for side in (found, expected)
+    )
+    assert np.linalg.norm(ours - theirs) < 1e-3 * np.linalg.norm(theirs)
 
 
 def test_the_objective_is_symmetric_in_the_shots(vectors, model):
