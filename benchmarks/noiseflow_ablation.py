@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import write_record
+from benchmarks.harness.record import write_record
 
 PAPER = ("S-G", "S-G-CAM", "S-Ax1-G-Ax1-CAM", "S-Ax4-G-Ax4-CAM")
 DEFAULT = "N-W-K3"

@@ -47,7 +47,7 @@ def main() -> int:
         "rows and the usual ones, in standard deviations"
     )
     if not options.no_record:
-        from benchmarks.record import write_record
+        from benchmarks.harness.record import write_record
 
         settings = {"shape": [HEIGHT, WIDTH, CHANNELS], "rounds": options.rounds, "bands": BANDS}
         print(f"written to {write_record('noiseflow_image', {'settings': settings, 'rows': rows})}")

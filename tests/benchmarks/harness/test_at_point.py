@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import at_point
-from benchmarks.at_point import POINTS, Point, Watch
+from benchmarks.harness import at_point
+from benchmarks.harness.at_point import POINTS, Point, Watch
 
-TOY = Path(__file__).parents[1] / "train" / "toy_run.py"
+TOY = Path(__file__).parents[2] / "train" / "toy_run.py"
 
 
 def run_toy(workdir, *interruption):
-    module = ["-m", "benchmarks.at_point", *interruption] if interruption else []
+    module = ["-m", "benchmarks.harness.at_point", *interruption] if interruption else []
     done = subprocess.run(
         [sys.executable, *module, TOY, workdir, "--steps", "40"],
         env={**os.environ, "PYTHONPATH": os.getcwd()},
