@@ -2,13 +2,14 @@
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.processes import environment
 
 TOY = Path(__file__).with_name("toy_run.py")
 
@@ -93,10 +94,9 @@ def assert_same_losses(tmp_path):
 
     def check(script, place, *, name, steps, devices=(1, 8)):
         counts = " ".join(map(str, devices))
-        flags = f"--xla_force_host_platform_device_count={max(devices)}"
         done = subprocess.run(
             [sys.executable, "-c", script + ON_DEVICES, tmp_path, counts, place],
-            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.getcwd()},
+            env=environment(devices=max(devices)),
             capture_output=True,
             text=True,
         )

@@ -1,10 +1,8 @@
 """The denoisers' convolution: against a sum over taps in numpy, and against XLA's own."""
 
-import os
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -14,8 +12,8 @@ import pytest
 
 from jaxnoise.nets import convolution
 from jaxnoise.nets.convolution import convolve, convolve_to_double
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[3]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 # N, H, W, C, D: rows below, at and above the number of parts and not divisible by it; fewer than
 # three pixels; channels on each side of the ratio of three at which the product changes its form.
@@ -197,28 +195,21 @@ layout = ("NHWC", "HWIO", "NHWC")
 random = np.random.default_rng(0)
 images = random.normal(size=(16, 9, 7, 5)).astype(np.float32)
 kernel = random.normal(size=(3, 3, 5, 6)).astype(np.float32)
-over = NamedSharding(Mesh(jax.devices(), ("batch",)), PartitionSpec("batch"))
 convolved = lambda *both: convolve(*both, (1, 1), "SAME", dimension_numbers=layout)
 gradients = jax.jit(jax.grad(lambda *both: (convolved(*both) ** 3).sum(), (0, 1)))
-found = gradients(jax.device_put(images, over), kernel)
-np.savez(sys.argv[1], devices=len(jax.devices()), images=found[0], kernel=found[1])
+for devices in (1, 8):
+    mesh = Mesh(jax.devices()[:devices], ("batch",))
+    given = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
+    found = gradients(given, kernel)
+    count = len(given.sharding.device_set)
+    np.savez(f"{sys.argv[1]}/{devices}.npz", devices=count, images=found[0], kernel=found[1])
 """
 
 
 def test_a_batch_over_eight_devices_has_the_gradients_of_one(tmp_path):
-    found = []
-    for devices in (1, 8):
-        path = tmp_path / f"{devices}.npz"
-        flags = f"--xla_force_host_platform_device_count={devices}"
-        subprocess.run(
-            [sys.executable, "-c", ON_DEVICES, path],
-            cwd=ROOT,
-            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
-            check=True,
-        )
-        with np.load(path) as stored:
-            found.append(dict(stored))
-    one, eight = found
+    command = [sys.executable, "-c", ON_DEVICES, tmp_path]
+    subprocess.run(command, env=environment(devices=8), check=True)
+    one, eight = (dict(np.load(tmp_path / f"{devices}.npz")) for devices in (1, 8))
     assert (one.pop("devices"), eight.pop("devices")) == (1, 8)
     for name, expected in one.items():
         assert np.abs(eight[name] - expected).max() < 1e-5 * np.abs(expected).max(), name
