@@ -46,6 +46,14 @@ def float64() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes of this run of the tests; what is in it appears in one piece."""
+    own = tmp_path_factory.getbasetemp()
+    # Alone, a process's own folder lies beside those of earlier runs.
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
 def real_images() -> Path:
     """The folder of real images that JAXNOISE_DATA names; without it the test is skipped."""
     folder = os.environ.get("JAXNOISE_DATA")

@@ -28,9 +28,9 @@ def toy_program():
 
 
 @pytest.fixture(scope="session")
-def records(tmp_path_factory):
-    """Where data sets are prepared, once for all trainers."""
-    return tmp_path_factory.mktemp("records")
+def records(shared_folder):
+    """Where data sets are prepared, once for all trainers and all processes that run tests."""
+    return shared_folder / "records"
 
 
 @pytest.fixture(scope="session")
