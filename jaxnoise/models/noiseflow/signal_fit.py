@@ -33,7 +33,7 @@ def fit_signal_and_gain(shared: dict, config: Config, moments: IntensityMoments)
 
     Source: Noise Flow, Eqs. 12 to 16, for the variance model; the scoring is textbook.
     """
-    count = moments.count.sum(1)
+    count = moments.number.sum(1)
     filled = np.maximum(count, 1.0)
     intensity = moments.intensity.sum(1) / filled
     square = moments.second.sum(1) / filled
