@@ -165,6 +165,7 @@ def as_published(gradient, flow_variables, published):
     return {name: np.asarray(value) for name, value in found.items()}
 
 
+@jax.jit
 def of_published_matrix(own, params, constants, published):
     """Gradient with respect to l, u and log_s, where z = (p l u) n, of that in our own factors.
 
@@ -172,14 +173,14 @@ def of_published_matrix(own, params, constants, published):
     """
     order = ("lower", "upper", "log_diagonal")
     jacobian = jax.jacobian(lambda ours: Conv1x1(**constants, **ours).matrix())(params)
-    columns = [np.asarray(jacobian[key]).reshape(16, -1) for key in order]
-    change = np.concatenate([np.asarray(own[key]) for key in order])
-    of_matrix = np.linalg.solve(np.concatenate(columns, 1).T, change).reshape(4, 4)
+    columns = jnp.concatenate([jacobian[key].reshape(16, -1) for key in order], 1)
+    change = jnp.concatenate([own[key] for key in order])
+    of_matrix = jnp.linalg.solve(columns.T, change).reshape(4, 4)
 
     def matrix(factors):
         lower = jnp.tril(factors["l"], -1) + jnp.eye(4)
         diagonal = jnp.diag(published["sign_s"] * jnp.exp(factors["log_s"]))
         return (published["p"] @ lower @ (jnp.triu(factors["u"], 1) + diagonal)).T
 
-    factors = {key: jnp.asarray(published[key], float) for key in ("l", "u", "log_s")}
-    return jax.vjp(matrix, factors)[1](jnp.asarray(of_matrix, float))[0]
+    factors = {key: published[key].astype(float) for key in ("l", "u", "log_s")}
+    return jax.vjp(matrix, factors)[1](of_matrix)[0]
