@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.batch import only_valid
 from jaxnoise.causal import SHRINKAGE, fit_taps, gram, predict, solve
 from jaxnoise.conditions import check_conditions, nearest_rows, table_rows
-from jaxnoise.curve import Curve, curve_table, evaluate, intensity_moments
+from jaxnoise.curve import VARIANCE_FLOOR, Curve, curve_table, evaluate, intensity_moments
 
 MIX = "nhwc,ndc->nhwd"
 
@@ -46,6 +47,9 @@ def fit(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+    variance_floor: float = VARIANCE_FLOOR,
 ) -> dict[str, Array]:
     """Curve, taps and covariance of the prediction error for every camera and ISO.
 
@@ -55,6 +59,10 @@ def fit(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
+        variance_floor: smallest variance, squared unit of full scale; for data in steps, that of
+            rounding to them, `step**2 / 12`.
 
     Returns:
         `log_shot`, `log_read`, `log_std`, `mean` (see `jaxnoise.curve.Curve`), `taps` and
@@ -66,13 +74,16 @@ def fit(
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
-    moments = intensity_moments(noise, clean, key, keys=cameras * isos)
-    table = curve_table(moments, cameras=cameras, isos=config.isos, knots=config.knots)
+    noise, clean = only_valid(noise, valid), only_valid(clean, valid)
+    moments = intensity_moments(noise, clean, key, keys=cameras * isos, valid=valid)
+    options = {"knots": config.knots, "variance_floor": variance_floor}
+    table = curve_table(moments, cameras=cameras, isos=config.isos, **options)
     variables = {name: jnp.asarray(value, noise.dtype) for name, value in table.items()}
     residual, _ = jax.jit(_normalise, static_argnums=1)(
         variables, config, noise, clean, camera, iso
     )
-    sums, pixels = gram(residual, key, radius=config.radius, keys=cameras * isos)
+    given = {"radius": config.radius, "keys": cameras * isos, "valid": valid}
+    sums, pixels = gram(residual, key, **given)
     taps, covariance = fit_taps(
         np.asarray(sums), np.asarray(pixels), channels=config.channels, shrinkage=SHRINKAGE
     )
@@ -102,6 +113,8 @@ def log_prob(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, " n"]:
     """Log density of noise given clean images.
 
@@ -112,6 +125,8 @@ def log_prob(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
         Nats per image, shape (N,).
@@ -122,12 +137,17 @@ def log_prob(
     Source: Jain 1989, Chapter 6.
     """
     taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
+    noise, clean = only_valid(noise, valid), only_valid(clean, valid)
     residual, log_std = _normalise(variables, config, noise, clean, camera, iso)
+    # Neighbours see what is expected where nothing is known.
+    residual, log_std = only_valid(residual, valid), only_valid(log_std, valid)
     error = residual - predict(residual, taps)
     white = jnp.einsum(MIX, error, jnp.linalg.inv(factor), precision="highest")
     pixels = noise.shape[1] * noise.shape[2]
+    if valid is not None:
+        pixels = valid.sum((1, 2, 3)).astype(noise.dtype)
     log_volume = jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)).sum(-1) * pixels
-    energy = 0.5 * (white**2 + jnp.log(2.0 * jnp.pi)).sum((1, 2, 3))
+    energy = 0.5 * only_valid(white**2 + jnp.log(2.0 * jnp.pi), valid).sum((1, 2, 3))
     return -energy - log_std.sum((1, 2, 3)) - log_volume
 
 
