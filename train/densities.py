@@ -1,6 +1,6 @@
 """A density over the patches of a data set: what validations and reports measure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,11 +9,43 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
+from jaxnoise.metrics import nll_per_dim
 from jaxnoise.protocols import Density, Sampler
 from train.engine.evaluation import over_patches
 
 FIELDS = ("clean", "noisy", "camera", "iso")
 """What a model of noise with known clean images needs of a batch."""
+
+
+MASK = "valid"
+"""The field that says which pixels count, of data sets whose pixels do not all."""
+
+
+def with_mask(names: Sequence[str], data: Any) -> tuple[str, ...]:
+    """Names of fields, and the mask where a data set has one.
+
+    Args:
+        names: of fields of its batches.
+        data: a data set of `datasets.pipeline`.
+    """
+    return (*names, MASK) if data.has_clipping else tuple(names)
+
+
+def mean_of_patches(values: np.ndarray, batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
+    """Mean over patches, in which each has as much say as it has pixels that count.
+
+    Args:
+        values: shape (N,) or (N, K), one row for each patch, such as means over its pixels.
+        batches: the padded batches that the values are of.
+
+    Returns:
+        Shape () or (K,), float64.
+    """
+    counts = [batch[MASK].sum((1, 2, 3))[batch["mask"]] for batch in batches if MASK in batch]
+    if not counts:
+        return values.mean(0, dtype=np.float64)
+    weights = np.concatenate(counts).astype(np.float64)
+    return np.tensordot(weights / max(weights.sum(), 1.0), values.astype(np.float64), 1)
 
 
 def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
@@ -25,21 +57,26 @@ def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
     Returns:
         The batch.
     """
-    return NoiseBatch(**{name: jax.numpy.asarray(batch[name]) for name in FIELDS})
+    names = (*FIELDS, MASK) if MASK in batch else FIELDS
+    return NoiseBatch(**{name: jax.numpy.asarray(batch[name]) for name in names})
 
 
-def nll_per_dimension(model: Density, config: Any, mesh: Mesh) -> Callable[..., np.ndarray]:
+def nll_per_dimension(
+    model: Density, config: Any, mesh: Mesh, *, fields: Sequence[str] = FIELDS
+) -> Callable[..., np.ndarray]:
     """A model's negative log-likelihood of each patch.
 
     Args:
         model: states a density.
         config: its configuration.
         mesh: from `train.engine.devices.start_jax`.
+        fields: `FIELDS`, `with_mask` where the data have one.
 
     Returns:
-        A function from (variables, batches) to shape (N,), nats per dimension.
+        A function from (variables, batches) to shape (N,), nats per dimension that counts; 0 for a
+        patch without any.
     """
-    return over_patches(partial(_nll, model, config), mesh, names=FIELDS)
+    return over_patches(partial(_nll, model, config), mesh, names=fields)
 
 
 def sampled_noise(
@@ -66,8 +103,9 @@ def _nll(
 ) -> jax.Array:
     del number
     batch = to_noise_batch(patches)
-    log_prob = model.log_prob(variables, config, batch.noise, batch.clean, batch.camera, batch.iso)
-    return -log_prob / batch.clean[0].size
+    conditions = batch.clean, batch.camera, batch.iso
+    log_prob = model.log_prob(variables, config, batch.noise, *conditions, valid=batch.valid)
+    return jax.numpy.asarray(nll_per_dim(log_prob, batch.clean.shape[1:], batch.valid))
 
 
 def _sample(

@@ -22,7 +22,7 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import TestSet, test_set
 from train.steps import checks, denoising, shot_pairs
 from train.steps.option_groups import denoiser_config, noise_model_fields
-from train.steps.start import first_patches
+from train.steps.start import first_patches, variance_floor
 
 MODEL = "noise2noiseflow"
 PRETRAINING = "pretraining"
@@ -95,7 +95,10 @@ def joint_task(run: Run, before: Mapping[str, Fitted]) -> Task:
     if config.start == "moments":
         first = first_patches(data, patches=config.start_patches, seed=config.seed)
         variables["noise_model"] = models.get(settings.noise_model_name).init_from_data(
-            variables["noise_model"], settings.noise_model, shot_pairs.halved_difference(first)
+            variables["noise_model"],
+            settings.noise_model,
+            shot_pairs.halved_difference(first),
+            variance_floor=variance_floor(data),
         )
     return step.task(run, settings=settings, variables=variables)
 

@@ -18,7 +18,7 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import test_set
 from train.steps import checks, likelihood
 from train.steps.option_groups import noise_model_fields
-from train.steps.start import first_patches
+from train.steps.start import first_patches, variance_floor
 
 MODEL = "noiseflow"
 
@@ -81,7 +81,8 @@ def task(run: Run, arch: str, before: Mapping[str, Fitted]) -> Task:
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     fresh = model.init(jax.random.key(config.seed), settings)
     started = models.require(MODEL, DataStarted)
-    variables = started.init_from_data(fresh, settings, to_noise_batch(first))
+    floor = variance_floor(data)
+    variables = started.init_from_data(fresh, settings, to_noise_batch(first), variance_floor=floor)
     return likelihood.task(run, title=arch, model=model, settings=settings, variables=variables)
 
 
