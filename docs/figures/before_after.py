@@ -31,9 +31,7 @@ def main() -> None:
     """Draws the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=Path("runs/noiseflow/model"))
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).with_name("before_after.jpg")
-    )
+    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("before_after.jpg"))
     options = parser.parse_args()
     linear = unprocess(chelsea() / 255.0, red_gain=RED_GAIN, blue_gain=BLUE_GAIN)
     height, width = (side // 2 * 2 for side in linear.shape[:2])
