@@ -164,6 +164,8 @@ def describe_chain(variables: Variables, settings: Settings) -> dict[str, float]
         describe = kind_of(same[0]).describe
         if describe is not None:
             own = [own_variables(variables, layer)["params"] for layer in same]
-            numbers = describe(same, jax.tree.map(np.asarray, own), settings)
+            # A training that diverges is described too: what is too large is infinite.
+            with np.errstate(over="ignore"):
+                numbers = describe(same, jax.tree.map(np.asarray, own), settings)
             values |= {name: float(value) for name, value in numbers.items()}
     return values

@@ -64,6 +64,7 @@ def check(config: Config) -> None:
 def check_data(run: Run) -> str:
     """Refuses data without pairs, and patches that cannot be squeezed."""
     config, data = run.config, run.data["data"]
+    checks.require_shots(data)
     settings_of(config, data)
     checks.check_patch_size(data, arch=config.arch)
     first = first_patches(data, patches=config.start_patches, seed=config.seed)

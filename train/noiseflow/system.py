@@ -58,6 +58,7 @@ def check(config: Config) -> None:
 def check_data(run: Run) -> str:
     """Refuses data without clean images or noise, and patches that cannot be squeezed."""
     config, data = run.config, run.data["data"]
+    checks.require_shots(data)
     checks.require_clean(data, ("train", "validation", "test"))
     for arch in architectures(config):
         settings_of(config, data, arch=arch)

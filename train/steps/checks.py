@@ -32,6 +32,24 @@ def check_patch_size(data: Any, *, arch: str) -> None:
         )
 
 
+def require_shots(data: Any) -> None:
+    """Raises when a data set has no noisy images of known cameras.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+
+    Raises:
+        DataError: says what to give.
+    """
+    missing = [name for name in ("noisy", "camera", "iso") if name not in data.fields["train"]]
+    if missing:
+        what = "noisy images" if "noisy" in missing else "cameras and ISO numbers"
+        raise DataError(
+            f"{data.name} has no {what}, which this trainer needs: give noisy images with an "
+            "index.csv by --dataset pairs --source FOLDER."
+        )
+
+
 def check_noise(batch: Mapping[str, np.ndarray], *, name: str) -> None:
     """Raises when the training patches that the models start from have no noise to learn.
 
