@@ -222,7 +222,7 @@ def fit_curve(
     log_ratio = 0.5 * np.log(np.where(count > 1, scatter / variance, 1.0))
     log_std = _ridge(weights, log_ratio, 2.0 * information, prior=1.0)
     line = np.nan_to_num(shot, nan=1.0), np.nan_to_num(read, nan=1.0)
-    log_std = np.maximum(log_std, _smallest_correction(*line, knots, variance_floor))
+    log_std = np.maximum(log_std, smallest_correction(*line, knots, variance_floor))
     mean_prior = (variance * count).sum(-1) / np.maximum(count.sum(-1), 1.0)
     mean_prior = np.maximum(mean_prior, variance_floor)
     means = _ridge(weights, mean, information / variance, prior=1.0 / mean_prior)
@@ -236,14 +236,28 @@ def fit_curve(
     )
 
 
-def _smallest_correction(shot, read, knots, variance_floor):
-    """Of the log standard deviation at each knot, below which the variance is under the floor.
+def smallest_correction(
+    shot: Float[np.ndarray, "*n c"],
+    read: Float[np.ndarray, "*n c"],
+    knots: int,
+    variance_floor: float | Float[np.ndarray, "*n c"],
+) -> Float[np.ndarray, "*n c k"]:
+    """Of the log standard deviation at each knot: below it the variance is under the floor.
 
     Between knots the log variance of the line is concave and the correction straight, and outside
     [0, 1] the end knots hold, so that the floor holds at every intensity.
+
+    Args:
+        shot: variance per unit of intensity, shape (..., C).
+        read: variance at zero intensity, shape (..., C).
+        knots: their number K.
+        variance_floor: the same for all, or shape (..., C).
+
+    Returns:
+        Shape (..., C, K).
     """
     line = shot[..., None] * np.linspace(0.0, 1.0, knots) + read[..., None]
-    return 0.5 * np.log(variance_floor / line)
+    return 0.5 * np.log(np.asarray(variance_floor)[..., None] / line)
 
 
 def _ridge(weights, target, information, *, prior):
@@ -292,5 +306,5 @@ def curve_table(
     # A relative's values, scaled to another ISO number, know nothing of the floor.
     tables["log_read"] = np.maximum(tables["log_read"], np.log(variance_floor))
     line = np.exp(tables["log_shot"]), np.exp(tables["log_read"])
-    smallest = _smallest_correction(*line, knots, variance_floor)
+    smallest = smallest_correction(*line, knots, variance_floor)
     return {**tables, "log_std": np.maximum(tables["log_std"], smallest)}

@@ -17,7 +17,14 @@ from jaxtyping import Array, Bool, Float, Num
 from jaxnoise.batch import only_valid
 from jaxnoise.causal import SHRINKAGE, fit_taps, gram, predict, solve
 from jaxnoise.conditions import check_conditions, nearest_rows, table_rows
-from jaxnoise.curve import VARIANCE_FLOOR, Curve, curve_table, evaluate, intensity_moments
+from jaxnoise.curve import (
+    VARIANCE_FLOOR,
+    Curve,
+    curve_table,
+    evaluate,
+    intensity_moments,
+    smallest_correction,
+)
 
 MIX = "nhwc,ndc->nhwd"
 
@@ -90,7 +97,16 @@ def fit(
     for name, value in {"taps": taps, "factor": np.linalg.cholesky(covariance)}.items():
         shaped = value.reshape(cameras, isos, *value.shape[1:])
         variables[name] = jnp.asarray(shaped, noise.dtype)
-    return variables
+    return {**variables, "log_std": _held_up(table, variables, variance_floor)}
+
+
+def _held_up(table: dict[str, np.ndarray], variables: dict[str, Array], variance_floor: float):
+    """The curve's corrections with the floor under the variance that a prediction leaves, too."""
+    scale = np.diagonal(np.asarray(variables["factor"]).astype(np.float64), axis1=-2, axis2=-1)
+    line = np.exp(table["log_shot"]), np.exp(table["log_read"])
+    knots = table["log_std"].shape[-1]
+    smallest = smallest_correction(*line, knots, variance_floor / scale**2)
+    return jnp.asarray(np.maximum(table["log_std"], smallest), variables["log_std"].dtype)
 
 
 def _rows(variables, config, camera, iso, *names):
