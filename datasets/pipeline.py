@@ -57,6 +57,9 @@ class NoiseData:
         independent_draws: whether noisy2 is a second draw over the same clean patch, independent of
             noisy.
         scenes: names of the scenes; `scene` of a batch indexes them; () where they are not known.
+        simulated: whether a simulation has drawn the noise.
+        families: architectures of noise flows whose families contain the simulated noise; see
+            `datasets.registry.Entry`.
     """
 
     name: str
@@ -73,6 +76,8 @@ class NoiseData:
     fields: dict[str, tuple[str, ...]]
     independent_draws: bool
     scenes: tuple[str, ...]
+    simulated: bool
+    families: tuple[str, ...]
     _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
 
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
@@ -91,11 +96,23 @@ class NoiseData:
             float32, nats per patch; noise_profile (N, 2) float32, the shot and read noise that the
             camera states.
         """
+        batch = self._split(split).take(self.order(split, seed, step, batch_size))
+        return _as_float(batch, [generator("dequantise", split, seed, step)])
+
+    def order(self, split: str, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Places in a split of the patches of a batch."""
         records = self._split(split)
         _check_sizes(batch_size=batch_size, seed=seed, step=step)
-        indices = _shuffled(len(records), seed, batch_size)[step]
-        batch = records.take(np.asarray(indices))
-        return _as_float(batch, [generator("dequantise", split, seed, step)])
+        return np.asarray(_shuffled(len(records), seed, batch_size)[step])
+
+    def true_nll(self, split: str) -> np.ndarray:
+        """True negative log-likelihood of every patch of a split, in nats per dimension.
+
+        Only where `fields` of the split has "truth".
+        """
+        records = self._split(split)
+        assert isinstance(records, Records)  # whole images have no true likelihood
+        return records.column("truth") / (self.channels * self.patch_size**2)
 
     def batches(self, split: str, *, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """One pass over a split in fixed order.
@@ -222,6 +239,8 @@ def _noise_data(
         fields=fields,
         independent_draws=opened.entry.independent_draws,
         scenes=tuple(facts.get("scenes", ())),
+        simulated=opened.entry.simulated,
+        families=opened.entry.families,
         _records=records,
     )
 

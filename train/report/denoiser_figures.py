@@ -67,8 +67,7 @@ def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Pictu
         estimates = (result.estimate[patch] for result in results)
         return [photograph(image, like=clean) for image in (clean, *estimates)]
 
-    first = "clean" if test.shots is None else "mean estimate"
-    titles = [first, *(result.name for result in results)]
+    titles = [test.clean_name, *(result.name for result in results)]
     return Picture(
         "denoised",
         "Noisy and denoised",

@@ -41,7 +41,8 @@ def denoiser_section(
     return Section(
         verdict=_verdict(numbers, best),
         numbers=numbers,
-        html=_table(numbers, best),
+        # What is not better than doing nothing is not set off.
+        html=_table(numbers, [] if any(row["input"] for row in best) else best),
         text=format_table(numbers),
         pictures=tuple(picture for picture in pictures if picture is not None),
     )

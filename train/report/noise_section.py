@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from train.report.candidates import includes
 from train.report.history import learned_parameters, learning_curves
 from train.report.noise_by_condition import histograms, variance_by_intensity
 from train.report.noise_in_space import correlations, pictures_of_noise, spatial_statistics
@@ -41,16 +42,18 @@ def noise_section(
     results = list(results)
     numbers = evaluate(test, results)
     statistics = spatial_statistics(test, results)
+    numbers["contain_the_simulator"] = _containing(test, results)
     numbers["correlation"] = {name: _lag_one(values["map"]) for name, values in statistics.items()}
     pictures: list[Picture | None] = [learning_curves(dict(history), numbers)]
     pictures += [pictures_of_noise(test, results)] if show_images else []
     pictures.append(histograms(test, results))
     pictures += variance_by_intensity(test, results)
-    pictures += correlations(statistics)
+    pictures += correlations(statistics, test.origin)
     pictures += learned_parameters(dict(history))
     best = best_rows(numbers)
-    note = "Lower is better in every column but the improvement. " + _table_note(numbers)
-    tables = [
+    note = "Lower is better in every column but the improvement. " + _table_note(test, numbers)
+    tables = [f"<p>{escaped(sentence)}</p>" for sentence in (_machinery(numbers),) if sentence]
+    tables += [
         _table(numbers, {row["name"] for row in best}),
         f'<p class="soft">{escaped(note)}</p>',
     ]
@@ -110,6 +113,30 @@ def _above_white(numbers: Mapping[str, Any], results: Sequence[ModelResult]) -> 
     return found
 
 
+def _containing(test: TestSet, results: Sequence[ModelResult]) -> list[str]:
+    """The models of which the simulated noise is one."""
+    channels = test.noise.shape[-1]
+    return [
+        result.name
+        for result in results
+        if any(includes(result.family, other, channels=channels) for other in test.families)
+    ]
+
+
+def _machinery(numbers: Mapping[str, Any]) -> str:
+    """What a small distance to the truth says where a model contains the simulator."""
+    names = numbers["contain_the_simulator"]
+    if not names:
+        return ""
+    *others, last = names
+    whose = f"{', '.join(others)} and {last} each include" if others else f"{last} includes"
+    return (
+        f"What {whose} among all that can be learned is the very process that simulated this "
+        "noise: the distance to the truth tests the machinery of training and is no result about "
+        "cameras."
+    )
+
+
 def _lag_one(correlation) -> dict[str, float | None]:
     middle = len(correlation) // 2
     if middle == 0:
@@ -154,9 +181,10 @@ def format_table(evaluation: dict[str, Any]) -> str:
     return aligned(rows, last_apart=True)
 
 
-def _table_note(evaluation: dict[str, Any]) -> str:
+def _table_note(test: TestSet, evaluation: dict[str, Any]) -> str:
     return (
-        "KL divergences are between histograms of noise in 66 bins, real to model, in nats; "
+        f"KL divergences are between histograms of noise in 66 bins, from the {test.origin} to the "
+        "model, in nats; "
         "smoothed adds one to every count, dropped leaves empty bins out. Two finite draws of one "
         "and the same noise do not reach 0 but the floor, here from "
         f"{evaluation['floor_source']}. Standard errors take patches as independent. "

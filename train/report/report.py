@@ -96,10 +96,15 @@ def report_of_patches(
     count, (height, width, channels) = len(test.clean), test.clean.shape[1:]
     return Report(
         title=title,
-        subject=f"{count} held-out patches of {height} × {width} × {channels}.",
+        subject=f"{count} held-out patches of {height} × {width} × {channels} with {test.origin}.",
         sections=sections,
-        notes=[*notes] if show_images else [*notes, LEFT_OUT],
-        facts={"patches": count, "patch_shape": list(test.clean.shape[1:])},
+        notes=[*notes, *test.notes(), *([] if show_images else [LEFT_OUT])],
+        facts={
+            "patches": count,
+            "patch_shape": list(test.clean.shape[1:]),
+            "noise": test.origin,
+            "left_out": test.left_out,
+        },
     )
 
 
