@@ -19,7 +19,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import RESULTS, write_record
+from benchmarks.harness.record import RESULTS, write_record
+from benchmarks.harness.sentence import is_sentence
 
 SECONDS = 60
 """A single reading that takes longer ends the benchmark."""
@@ -257,20 +258,6 @@ def cut(path: Path, generator: random.Random) -> str:
     length = generator.randrange(max(1, len(content)))
     path.write_bytes(content[:length])
     return f"cut to {length} of {len(content)} bytes"
-
-
-def is_sentence(error: Exception) -> bool:
-    """Whether an error is one of those that a user is shown as one sentence.
-
-    Args:
-        error: what was raised.
-    """
-    from jaxnoise.errors import DataError, UsageError
-    from train.engine.errors import NoCheckpoint
-
-    text = str(error)
-    known = isinstance(error, DataError | UsageError | NoCheckpoint)
-    return known and "\n" not in text and text.endswith(".")
 
 
 def _without_random_part(file: Path) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.campaign import Run, run_all
-from benchmarks.record import write_record
+from benchmarks.harness.campaign import Run, run_all
+from benchmarks.harness.record import write_record
 
 FLOWS: dict[str, dict[str, object]] = {
     "paper's Noise Flow": {"arch": "S-Ax4-G-Ax4-CAM"},

@@ -9,10 +9,9 @@ import argparse
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from benchmarks.distances_methods import Problem
+from benchmarks.harness.distances.problem import make_problem, shape
 
 SHAPES = ((8, 16384), (64, 1024), (64, 4096), (64, 16384), (64, 65536), (256, 4096))
 QUICK = ((8, 1024), (16, 1024), (16, 4096))
@@ -37,11 +36,11 @@ def main() -> int:
         return 2
     pin(options.threads)
     if options.memory:
-        from benchmarks.distances_memory import growth
+        from benchmarks.harness.distances.memory import growth
 
         print(growth(*options.memory))
         return 0
-    from benchmarks.distances_tables import tables
+    from benchmarks.harness.distances.tables import tables
     from jaxnoise.errors import UsageError
     from train.engine.devices import start_jax
 
@@ -54,20 +53,14 @@ def main() -> int:
     for line in tables(results):
         print(line)
     if not options.no_record:
-        from benchmarks.distances_figures import FIGURES, speed_figure
-        from benchmarks.record import write_record
+        from benchmarks.harness.distances.figures import FIGURES, speed_figure
+        from benchmarks.harness.record import write_record
         from train.report.style import save_png
 
         print(f"\nwritten to {write_record('distances', results)}")
         FIGURES.mkdir(parents=True, exist_ok=True)
         save_png(speed_figure(results), FIGURES / "distances.png")
     return 0
-
-
-def shape(text: str) -> tuple[int, int]:
-    """Number of tensors and of values from "64x4096"."""
-    sets, samples = text.lower().split("x")
-    return int(sets), int(samples)
 
 
 def cores() -> int:
@@ -95,9 +88,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     import jax
     from tqdm import tqdm
 
-    from benchmarks.distances_methods import METHODS, OURS, yardsticks
-    from benchmarks.distances_tables import exponents
-    from benchmarks.distances_timing import Budget, Entry, Meter
+    from benchmarks.harness.distances.methods import METHODS, OURS, yardsticks
+    from benchmarks.harness.distances.tables import exponents
+    from benchmarks.harness.distances.timing import Budget, Entry, Meter
 
     backend = jax.default_backend()
     chosen = [m for m in METHODS if backend in m.accelerators]
@@ -154,20 +147,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if backend == "cpu" and sys.platform == "linux":
         results["memory"] = memory(options, shapes)
     return results
-
-
-def make_problem(sets: int, samples: int) -> "Problem":
-    """Normal noise of levels within 20 %, positive pairs of one level, the median bandwidth."""
-    import numpy as np
-
-    from benchmarks.distances_methods import Problem
-    from jaxnoise.distances import median_bandwidth, mmd2_nodes
-
-    random = np.random.default_rng(0)
-    level = 0.02 * random.uniform(1, 1.2, (sets, 1)).astype(np.float32)
-    xs, ys = level * random.standard_normal((2, sets, samples), np.float32)
-    width = float(median_bandwidth(xs.ravel(), ys.ravel()))
-    return Problem(xs, ys, width, mmd2_nodes(xs, ys, bandwidth=width))
 
 
 def memory(options: argparse.Namespace, shapes: Any) -> list[dict[str, Any]]:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import distances_oracles as oracles
-from benchmarks.distances_cases import CHANGES, DISTRIBUTIONS, pair
-from benchmarks.distances_worst import COLUMNS, Worst, worst
-from benchmarks.record import write_record
+from benchmarks.harness.distances import oracles
+from benchmarks.harness.distances.cases import CHANGES, DISTRIBUTIONS, pair
+from benchmarks.harness.distances.worst import COLUMNS, Worst, worst
+from benchmarks.harness.record import write_record
 
 SPANS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 SEVERAL = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -43,7 +43,7 @@ def main() -> int:
     print_mmd2(mmd2, samples)
     print_others(others)
     if not options.no_record:
-        from benchmarks.distances_figures import FIGURES, accuracy_figure
+        from benchmarks.harness.distances.figures import FIGURES, accuracy_figure
         from train.report.style import save_png
 
         settings = {"samples": samples, "distributions": list(DISTRIBUTIONS)}

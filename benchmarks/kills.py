@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.at_point import POINTS
-from benchmarks.record import RESULTS, ROOT, write_record
+from benchmarks.harness.at_point import POINTS
+from benchmarks.harness.record import RESULTS, ROOT, write_record
 
 LENGTH = ("--steps", "20", "--save-every", "4", "--evaluate-every", "6")
 SIZES = ("--batch-size", "8", "--patch-size", "16", "--start-patches", "64")
@@ -178,7 +178,7 @@ def rows(workdir: Path) -> list[dict[str, Any]]:
 
 
 def _start(folder: Path, workdir: Path, *interruption: str) -> subprocess.Popen[str]:
-    module = ["benchmarks.at_point", *interruption] if interruption else []
+    module = ["benchmarks.harness.at_point", *interruption] if interruption else []
     places = ("--data-dir", str(folder / "records"), "--workdir", str(workdir))
     command = [sys.executable, "-m", *module, "train.noiseflow", *OPTIONS, *places]
     return subprocess.Popen(

@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.damage import is_sentence
-from benchmarks.malformed_samples import Format, formats
-from benchmarks.record import RESULTS, write_record
-from benchmarks.spoil import CANARY, Sample, spoil
+from benchmarks.harness.malformed_samples import Format, formats
+from benchmarks.harness.record import RESULTS, write_record
+from benchmarks.harness.sentence import is_sentence
+from benchmarks.harness.spoil import CANARY, Sample, spoil
 
 SECONDS, MEMORY = 5.0, 2**30
 """What a reader may take: seconds by the clock, and bytes with everything that is loaded."""

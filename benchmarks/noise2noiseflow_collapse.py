@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.campaign import Run, run_all
-from benchmarks.record import write_record
+from benchmarks.harness.campaign import Run, run_all
+from benchmarks.harness.record import write_record
 
 WEIGHTS = (0.0, 2.0**8, 2.0**12, 2.0**16, 2.0**18)
 

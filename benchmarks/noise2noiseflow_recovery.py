@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import write_record
+from benchmarks.harness.record import write_record
 
 SETTINGS = {"low": (7.2e-4, 3e-6), "middle": (2e-3, 3e-5), "high": (4e-3, 1e-4)}
 """Variance per unit of intensity (beta1) and at black (beta2), in full scale 1."""

@@ -12,8 +12,8 @@ import sys
 from functools import partial
 from typing import Any
 
-from benchmarks.in_turn import obstacle, row, run_worker, settle, take_turns, time_call
-from benchmarks.noiseflow_speed import (
+from benchmarks.harness.in_turn import obstacle, row, run_worker, settle, take_turns, time_call
+from benchmarks.harness.noise_flow import (
     CAMERAS,
     CHANNELS,
     ISOS,
@@ -57,7 +57,7 @@ def main() -> int:
 
 def compare(options: argparse.Namespace) -> None:
     """Check equality, measure the frameworks in turn, print and record."""
-    from benchmarks.record import write_record
+    from benchmarks.harness.record import write_record
 
     def run(worker: str, threads: int, batch_size: int) -> dict:
         arguments = ["--batch-sizes", str(batch_size), "--steps", str(options.steps)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import write_record
+from benchmarks.harness.record import write_record
 
 PAPER = ("S-G", "S-G-CAM", "S-Ax1-G-Ax1-CAM", "S-Ax4-G-Ax4-CAM")
 DEFAULT = "N-W-K3"
@@ -44,10 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     floors: list[float] = []
     parameters: dict[str, int] = {}
     for seed in options.seeds:
+        test = None
         for result, test in _results(options, seed, mesh):
             excess.setdefault(result.name, []).append(result.nll - test.truth)
             kl.setdefault(result.name, []).append(_pooled_kl(test.noise, result.noise))
             parameters[result.name] = result.parameters
+        assert test is not None, "no architecture to train"
         floors.append(_pooled_kl(test.noise, test.noise2))
     pooled = {name: np.concatenate(values) for name, values in excess.items()}
     rows = [

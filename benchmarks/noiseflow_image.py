@@ -47,7 +47,7 @@ def main() -> int:
         "rows and the usual ones, in standard deviations"
     )
     if not options.no_record:
-        from benchmarks.record import write_record
+        from benchmarks.harness.record import write_record
 
         settings = {"shape": [HEIGHT, WIDTH, CHANNELS], "rounds": options.rounds, "bands": BANDS}
         print(f"written to {write_record('noiseflow_image', {'settings': settings, 'rows': rows})}")
@@ -74,11 +74,12 @@ def measure(arch: str, rounds: int) -> dict[str, Any]:
         key = jax.random.key(1)
         return noiseflow.sample_image(key, variables, config, clean, 0, 400.0, rows=rows)
 
-    times = []
-    for _ in range(rounds + 1):
+    def timed() -> tuple[np.ndarray, float]:
         started = time.perf_counter()
-        noise = draw()
-        times.append(time.perf_counter() - started)
+        return draw(), time.perf_counter() - started
+
+    noise, first = timed()
+    times = [first, *(timed()[1] for _ in range(rounds))]
     peak = peak_mebibytes()
     difference = max(float(np.abs(draw(rows) - noise).max()) for rows in BANDS)
     return {

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.record import write_record
+from benchmarks.harness.record import write_record
 from datasets.camera_sim.photographs import SPLITS, raw_patch, reader
 from jaxnoise.interop import noise_flow_tf
 from jaxnoise.models import noiseflow

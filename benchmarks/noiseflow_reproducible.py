@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.record import ROOT, write_record
+from benchmarks.harness.record import ROOT, write_record
 
 SIZES = ("--batch-size", "16", "--start-patches", "256", "--validation-patches", "64")
 FAST = (*SIZES, "--test-patches", "64", "--compare", "none", "--accelerator", "cpu")

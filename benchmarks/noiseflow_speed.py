@@ -9,13 +9,20 @@ import argparse
 import json
 import sys
 from functools import partial
-from typing import Any
 
-from benchmarks.in_turn import obstacle, row, run_worker, settle, take_turns, time_call
-
-SIZE, CHANNELS, CAMERAS, ISOS = 32, 4, 5, (100, 400, 800, 1600, 3200)
-RELATIVE_TOLERANCE = 1e-4
-LEARNING_RATE = 1e-4
+from benchmarks.harness.in_turn import obstacle, row, run_worker, settle, take_turns, time_call
+from benchmarks.harness.noise_flow import (
+    CAMERAS,
+    CHANNELS,
+    ISOS,
+    LEARNING_RATE,
+    RELATIVE_TOLERANCE,
+    SIZE,
+    data,
+    jax_columns,
+    jax_model,
+    torch_columns,
+)
 
 
 def main() -> int:
@@ -41,7 +48,7 @@ def main() -> int:
 
 def compare(options: argparse.Namespace) -> None:
     """Check equality, measure both frameworks in turn, print and record."""
-    from benchmarks.record import write_record
+    from benchmarks.harness.record import write_record
 
     def run(worker: str, threads: int) -> dict:
         arguments = ["--batch-size", str(options.batch_size), "--steps", str(options.steps)]
@@ -64,67 +71,6 @@ def compare(options: argparse.Namespace) -> None:
         "noiseflow_speed", {"settings": settings, "likelihoods": difference, "rows": rows}
     )
     print(f"\npatches per second; written to {path}")
-
-
-def data(batch_size: int) -> dict[str, Any]:
-    """A batch of smooth clean patches with noise of their level, mixed cameras and ISO numbers."""
-    import numpy as np
-
-    random = np.random.default_rng(0)
-    across = np.linspace(0, 1, SIZE, dtype=np.float32)[None, None, :, None]
-    clean = random.uniform(0.1, 0.5, (batch_size, 1, 1, CHANNELS)).astype(np.float32)
-    clean = clean + 0.4 * across * np.ones((1, SIZE, 1, 1), np.float32)
-    noise = random.standard_normal(clean.shape).astype(np.float32)
-    index = random.integers(0, len(ISOS), batch_size)
-    return {
-        "noise": noise * np.sqrt(1e-4 + 1e-3 * clean, dtype=np.float32),
-        "clean": clean,
-        "camera": random.integers(0, CAMERAS, batch_size),
-        "iso": np.asarray(ISOS, np.float32)[index],
-        "iso_index": index,
-    }
-
-
-def jax_model() -> tuple[Any, Any, Any]:
-    """The model's module, configuration and variables, moved away from the identity."""
-    import jax
-    import jax.numpy as jnp
-
-    from jaxnoise import models
-
-    noiseflow = models.get("noiseflow")
-    config = noiseflow.Config(
-        arch="S-Ax4-G-Ax4-CAM",
-        parameterisation="reference",
-        normalisation="batch",
-        cameras=tuple(f"camera {index}" for index in range(CAMERAS)),
-        isos=ISOS,
-    )
-    variables = noiseflow.init(jax.random.key(0), config)
-    leaves, structure = jax.tree.flatten(variables["params"])
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [
-        leaf + 0.05 * jax.random.normal(key, jnp.shape(leaf))
-        for leaf, key in zip(leaves, keys, strict=True)
-    ]
-    return noiseflow, config, {**variables, "params": jax.tree.unflatten(structure, moved)}
-
-
-def jax_columns(batch: dict[str, Any]) -> tuple:
-    """Noise, clean, camera and ISO as JAX arrays."""
-    import jax.numpy as jnp
-
-    return tuple(jnp.asarray(batch[name]) for name in ("noise", "clean", "camera", "iso"))
-
-
-def torch_columns(batch: dict[str, Any]) -> tuple:
-    """Noise, clean, camera, ISO and its index as tensors, channels first."""
-    import torch  # pyright: ignore[reportMissingImports]
-
-    images = [
-        torch.from_numpy(batch[name].transpose(0, 3, 1, 2).copy()) for name in ("noise", "clean")
-    ]
-    return (*images, *(torch.from_numpy(batch[name]) for name in ("camera", "iso", "iso_index")))
 
 
 def check(options: argparse.Namespace) -> dict:

@@ -54,7 +54,7 @@ def main() -> int:
         print(f"{name:<22} {reached:>12} {row['steps']:>7} {row['above_truth']:>11.4f}", end="")
         print(f" {row['last_seconds']:>6.0f} s", flush=True)
     if not options.no_record:
-        from benchmarks.record import write_record
+        from benchmarks.harness.record import write_record
 
         settings = {"goal": GOAL, "minutes": options.minutes, "validation_patches": PATCHES}
         print(write_record("noiseflow_time_to_truth", {"settings": settings, "rows": rows}))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from datasets import registry
+from datasets.clipping import has_clipping, quantisation_step, valid_pixels
 from datasets.opening import Opened, open_records_of
 from datasets.records import Records, open_records
 from datasets.registry import NAMES, SPLITS
@@ -23,6 +24,7 @@ __all__ = ["NAMES", "SIMULATED", "SPLITS", "NoiseData", "open_dataset"]
 
 SIMULATED = tuple(name for name, entry in registry.ENTRIES.items() if entry.simulated)
 IMAGES = ("clean", "noisy", "noisy2")
+SHOTS = ("noisy", "noisy2")
 NUMBERS = {
     "camera": np.int32,
     "iso": np.float32,
@@ -31,6 +33,8 @@ NUMBERS = {
     "image": np.int32,
     "scene": np.int32,
 }
+
+PATCHES_LOOKED_AT = 1000
 
 Batch = dict[str, np.ndarray]
 
@@ -60,6 +64,9 @@ class NoiseData:
         simulated: whether a simulation has drawn the noise.
         families: architectures of noise flows whose families contain the simulated noise; see
             `datasets.registry.Entry`.
+        has_clipping: whether batches have `valid`, since some pixels are clipped.
+        step: largest distance between neighbouring numbers of noisy images, as a fraction of full
+            scale; 0 where they are floats.
     """
 
     name: str
@@ -78,6 +85,8 @@ class NoiseData:
     scenes: tuple[str, ...]
     simulated: bool
     families: tuple[str, ...]
+    has_clipping: bool
+    step: float
     _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
 
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
@@ -94,10 +103,12 @@ class NoiseData:
             (N, P, P, C) float32, full scale 1; camera (N,) int32; iso (N,) float32; image (N,)
             int32, the number of the image that the patch is of; scene (N,) int32; truth (N,)
             float32, nats per patch; noise_profile (N, 2) float32, the shot and read noise that the
-            camera states.
+            camera states; where the data are clipped, valid (N, P, P, 1) bool, True where a pixel
+            counts, see `datasets.clipping`.
         """
         batch = self._split(split).take(self.order(split, seed, step, batch_size))
-        return _as_float(batch, [generator("dequantise", split, seed, step)])
+        streams = [generator("dequantise", split, seed, step)]
+        return _as_float(batch, streams) | self._valid(batch)
 
     def order(self, split: str, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Places in a split of the patches of a batch."""
@@ -134,7 +145,12 @@ class NoiseData:
             # Padding repeats the last patch, so that padded rows are finite and of a known camera.
             indices = np.minimum(places, count - 1)
             streams = [generator("dequantise", split, int(index)) for index in indices]
-            yield _as_float(records.take(indices), streams) | {"mask": places < count}
+            batch = records.take(indices)
+            yield _as_float(batch, streams) | self._valid(batch) | {"mask": places < count}
+
+    def _valid(self, batch: Batch) -> Batch:
+        shots = [batch[name] for name in SHOTS if name in batch]
+        return {"valid": valid_pixels(shots)} if self.has_clipping and shots else {}
 
     def _split(self, split: str) -> Records | GridPatches:
         if split not in self._records:
@@ -224,6 +240,14 @@ def _noise_data(
 ) -> NoiseData:
     facts = opened.facts
     fields = {split: found.fields for split, found in records.items()}
+    left_out, step = _scale(records)
+    notes = list(facts["notes"])
+    if left_out is not None:
+        fields = {split: (*names, "valid") for split, names in fields.items()}
+        notes.append(
+            f"Pixels where the noise is clipped count nowhere: {100 * left_out:.1f} % of those of "
+            "the patches looked at."
+        )
     return NoiseData(
         name=opened.entry.name,
         fingerprint=opened.fingerprint,
@@ -232,7 +256,7 @@ def _noise_data(
         isos=tuple(facts["isos"]),
         channels=facts["channels"],
         patch_size=patch_size,
-        notes=tuple(facts["notes"]),
+        notes=tuple(notes),
         sizes={split: len(records[split]) if split in records else 0 for split in SPLITS},
         has_truth=any("truth" in names for names in fields.values()),
         clean_splits=tuple(split for split, names in fields.items() if "clean" in names),
@@ -241,8 +265,27 @@ def _noise_data(
         scenes=tuple(facts.get("scenes", ())),
         simulated=opened.entry.simulated,
         families=opened.entry.families,
+        has_clipping=left_out is not None,
+        step=step,
         _records=records,
     )
+
+
+def _scale(records: Mapping[str, Records | GridPatches]) -> tuple[float | None, float]:
+    """Part of the pixels where noise is clipped, or None where it is not; step between numbers."""
+    clipped, step, valid = False, 0.0, []
+    for found in records.values():
+        if isinstance(found, GridPatches) or not (names := set(SHOTS) & set(found.fields)):
+            continue
+        # Of what does not fit into memory, some patches must do.
+        some = np.arange(min(len(found), PATCHES_LOOKED_AT))
+        arrays = found.arrays if found.arrays is not None else found.take(some)
+        shots = [arrays[name] for name in sorted(names)]
+        clipped = clipped or has_clipping(shots)
+        shots = [shot[:PATCHES_LOOKED_AT] for shot in shots]
+        step = max(step, *(quantisation_step(shot) for shot in shots))
+        valid.append(valid_pixels(shots).ravel())
+    return (1.0 - float(np.concatenate(valid).mean()) if clipped else None), step
 
 
 @lru_cache(maxsize=16)

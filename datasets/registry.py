@@ -56,7 +56,7 @@ def _simulated(variant: str) -> Entry:
     return Entry(
         f"camera_sim/{variant}",
         "datasets.camera_sim.camera_sim_dataset_builder",
-        ("clean", "noisy", "noisy2", "camera", "iso", "image", "scene")
+        ("clean", "noisy", "noisy2", "camera", "iso", "image", "scene", "valid")
         + (("truth",) if SIMULATIONS[variant].has_truth else ()),
         variant=variant,
         needs_source=False,
@@ -73,7 +73,7 @@ def _real(
     return Entry(
         name,
         f"datasets.{base}.{base}_dataset_builder",
-        ("noisy", "clean", "camera", "iso", "image", *optional),
+        ("noisy", "clean", "camera", "iso", "image", "valid", *optional),
         variant=variant,
         source=source,
     )

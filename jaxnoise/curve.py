@@ -77,13 +77,13 @@ class IntensityMoments(NamedTuple):
     bins).
 
     Attributes:
-        count: number of values.
+        number: of values.
         intensity: sum of the clean intensities.
         first: sum of the noise.
         second: sum of the squared noise.
     """
 
-    count: Float[np.ndarray, "keys c bins"]
+    number: Float[np.ndarray, "keys c bins"]
     intensity: Float[np.ndarray, "keys c bins"]
     first: Float[np.ndarray, "keys c bins"]
     second: Float[np.ndarray, "keys c bins"]

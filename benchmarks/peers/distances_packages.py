@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.distances_methods import Call, Problem, jax_call
+from benchmarks.harness.distances.problem import Call, Problem, jax_call
 
 
 def pairs(distance, problem: Problem) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
 
-from benchmarks.distances_methods import TEMPERATURE, Call, Problem
+from benchmarks.harness.distances.problem import TEMPERATURE, Call, Problem
 
 
 def contrastive(distances: torch.Tensor) -> torch.Tensor:

@@ -52,7 +52,7 @@ def fit_signal_and_gain(own: Own, left: Left, settings: Settings) -> Own:
     """
     keys = len(settings.cameras) * len(settings.isos)
     moments = intensity_moments(left.noise, left.clean, left.row, keys=keys)
-    count = moments.count.sum(1)
+    count = moments.number.sum(1)
     filled = np.maximum(count, 1.0)
     bins = _Bins(
         weight=0.5 * count / max(count.sum(), 1.0),

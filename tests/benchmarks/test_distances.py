@@ -6,12 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import distances, distances_accuracy, distances_timing
-from benchmarks import distances_oracles as oracles
-from benchmarks.distances_methods import METHODS, OURS, Method, Problem
-from benchmarks.distances_tables import exponents, tables
-from benchmarks.distances_timing import Budget, Entry, Meter, work
-from benchmarks.distances_worst import NOT_A_NUMBER, Worst
+from benchmarks import distances, distances_accuracy
+from benchmarks.harness.distances import oracles, timing
+from benchmarks.harness.distances.methods import METHODS, OURS, Method
+from benchmarks.harness.distances.problem import Problem
+from benchmarks.harness.distances.tables import exponents, tables
+from benchmarks.harness.distances.timing import Budget, Entry, Meter, work
+from benchmarks.harness.distances.worst import NOT_A_NUMBER, Worst
 from train.report.style import save_png
 
 RANDOM = np.random.default_rng(5)
@@ -24,7 +25,7 @@ def slow_emd(problem, task):
     pairs = [[oracles.emd(x, y) for y in problem.ys] for x in problem.xs]
 
     def call():
-        distances_timing.time.sleep(SLOW * problem.xs.shape[0] ** 2)
+        timing.time.sleep(SLOW * problem.xs.shape[0] ** 2)
         return np.array(pairs)
 
     return call
@@ -51,13 +52,13 @@ def test_kernels_within_each_set_count_once():
 def test_a_slow_call_has_fewer_turns():
     calls = []
     meter = Meter(lambda: calls.append(0))
-    meter.seconds = [2 * distances_timing.VERY_SLOW]
+    meter.seconds = [2 * timing.VERY_SLOW]
     meter.take_turn(1)
-    meter.seconds = [2 * distances_timing.ENOUGH]
-    meter.take_turn(distances_timing.SLOW_ROUNDS)
+    meter.seconds = [2 * timing.ENOUGH]
+    meter.take_turn(timing.SLOW_ROUNDS)
     assert not calls
     meter.take_turn(0)
-    assert len(calls) == distances_timing.CALLS
+    assert len(calls) == timing.CALLS
 
 
 def made_up_results():
@@ -152,7 +153,7 @@ def test_the_error_of_an_emd_gradient_looks_at_sums_over_ties():
 
 
 def test_the_figures_are_drawn(tmp_path):
-    from benchmarks.distances_figures import accuracy_figure, speed_figure
+    from benchmarks.harness.distances.figures import accuracy_figure, speed_figure
 
     save_png(speed_figure(made_up_results()), tmp_path / "speed.png")
     errors = {"biased_above": {"worst": 1e-6, "case": "a"}, "smallest_value": 0.0}
@@ -173,9 +174,9 @@ def test_a_small_measurement_is_a_complete_record(monkeypatch):
     (ours,) = (m for m in METHODS if (m.distance, m.name) == ("Bhattacharyya", OURS))
     peer = Method("EMD", "slow", slow_emd, tasks=("value",))
     missing = Method("EMD", "nobody has it", slow_emd, packages=("no_such_package_at_all",))
-    monkeypatch.setattr("benchmarks.distances_methods.METHODS", (ours, peer, missing))
+    monkeypatch.setattr("benchmarks.harness.distances.methods.METHODS", (ours, peer, missing))
     sort = {"numpy.sort": lambda: np.sort(PROBLEM.xs)}
-    monkeypatch.setattr("benchmarks.distances_methods.yardsticks", lambda _: sort)
+    monkeypatch.setattr("benchmarks.harness.distances.methods.yardsticks", lambda _: sort)
     monkeypatch.setattr(distances, "make_problem", lambda *_: PROBLEM)
     monkeypatch.setattr(distances, "memory", lambda *_: [])
     options = argparse.Namespace(shapes=[(8, 32)], quick=True, no_peers=False, threads=1)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmarks import malformed_files
-from benchmarks.spoil import Sample, spoil
+from benchmarks.harness.spoil import Sample, spoil
 
 FORMATS = ("PNG", "TIFF", "NPZ", "model folder", "TensorFlow checkpoint", "PyTorch file")
 
@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 sys.path[0] = os.getcwd()  # the children change it
 from benchmarks import malformed_files as benchmark
-from benchmarks.spoil import CANARY, Sample
+from benchmarks.harness.spoil import CANARY, Sample
 from jaxnoise.errors import DataError
 
 def refuse(sentence):

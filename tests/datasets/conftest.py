@@ -24,9 +24,9 @@ def few_patches() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of prepared records for the whole session."""
-    return tmp_path_factory.mktemp("records")
+def records(shared_folder: Path) -> Path:
+    """Folder of prepared records of few patches, for all processes that run tests."""
+    return shared_folder / "records_of_few_patches"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -243,3 +243,23 @@ def test_wrong_batches_are_sentences(data: NoiseData):
         data.batch("train", seed=-1, step=0, batch_size=1)
     with pytest.raises(UsageError, match="steps"):
         data.batch("train", seed=0, step=-1, batch_size=1)
+
+
+def test_clipped_pixels_are_marked_in_every_batch(tmp_path: Path, pairs, open_pairs):
+    noisy, _ = pairs.add("dark")
+    noisy[:10] = 0
+    pairs.save(pairs.rows[-1][0], noisy)
+    data = open_pairs(pairs)
+    assert data.has_clipping and "valid" in data.fields["train"]
+    assert any("clipped" in note for note in data.notes)
+    batch = data.batch("train", seed=0, step=0, batch_size=data.sizes["train"])
+    assert batch["valid"].shape == (*batch["noisy"].shape[:3], 1)
+    assert not batch["valid"][batch["noisy"].max(-1) < 0.5 / 255].any()
+    for found in data.batches("test", batch_size=3):
+        assert found["valid"].all()
+
+
+def test_unclipped_data_have_no_mask(records, few_patches):
+    data = open_dataset("camera_sim/exact", data_dir=records)
+    assert not data.has_clipping and "valid" not in data.fields["train"]
+    assert "valid" not in data.batch("train", seed=0, step=0, batch_size=2)

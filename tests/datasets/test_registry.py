@@ -25,7 +25,7 @@ def test_an_entry_names_a_builder_and_known_fields(entry: registry.Entry):
     module = entry.load()
     for name in ("make_config", "fingerprint", "facts", "builder"):
         assert callable(getattr(module, name))
-    assert set(entry.fields) <= {*pipeline.IMAGES, *pipeline.NUMBERS}
+    assert set(entry.fields) <= {*pipeline.IMAGES, *pipeline.NUMBERS, "valid"}
     assert (entry.source is None) <= (not entry.needs_source)
 
 
@@ -36,7 +36,9 @@ def test_batches_hold_what_fields_say(few_patches: None, records: Path):
         assert data.independent_draws and data.simulated
         assert data.families == registry.get(name).families
         for split, fields in data.fields.items():
-            assert set(fields) == set(registry.get(name).fields)
+            # Only a data set with clipped pixels has a mask of them.
+            assert set(fields) | {"valid"} == set(registry.get(name).fields)
+            assert ("valid" in fields) == data.has_clipping
             batch = data.batch(split, seed=0, step=0, batch_size=3)
             assert set(batch) == set(fields)
             assert batch["image"].dtype == batch["scene"].dtype == np.int32

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.processes import ROOT, environment
+
 HERE = Path(__file__).parent
 
 
@@ -25,13 +27,13 @@ def toy():
 @pytest.fixture(scope="session")
 def toy_environment():
     """Environment in which `python -m toy` is the toy system."""
-    return {**os.environ, "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{HERE}"}
+    return {**environment(), "PYTHONPATH": f"{ROOT}{os.pathsep}{HERE}"}
 
 
 @pytest.fixture(scope="session")
-def records(tmp_path_factory):
-    """Where data sets are prepared, once for all trainers."""
-    return tmp_path_factory.mktemp("records")
+def records(shared_folder):
+    """Where data sets are prepared, once for all trainers and all processes that run tests."""
+    return shared_folder / "records"
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +76,7 @@ ON_DEVICES = """
 import dataclasses
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -112,12 +115,11 @@ def assert_same_losses(tmp_path, toy_environment):
     from train.engine.metrics import read_metrics
 
     def check(package, options, *, loss, command="", devices=(1, 8)):
-        flags = f"--xla_force_host_platform_device_count={max(devices)}"
         counts = list(map(str, devices))
         asked = [package, command, json.dumps(options), str(tmp_path), *counts]
         done = subprocess.run(
             [sys.executable, "-c", ON_DEVICES, *asked],
-            env={**toy_environment, "XLA_FLAGS": flags},
+            env={**environment(devices=max(devices)), "PYTHONPATH": toy_environment["PYTHONPATH"]},
             capture_output=True,
             text=True,
         )

@@ -1,6 +1,7 @@
-"""Prints distances and gradients of one batch that lies on all devices; run by a test."""
+"""Stores distances and gradients of one batch on several numbers of devices; run by a test."""
 
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,16 @@ from jaxnoise.losses import contrastive
 SETS, COUNT = 8, 100
 
 
-def main(path: str) -> None:
-    """Writes every distance's matrix and gradients to `path`."""
-    mesh = jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+def main(folder: str, *counts: str) -> None:
+    """Writes every distance's matrix and gradients to `<count>.npz` for each number of devices."""
+    for count in map(int, counts):
+        np.savez(Path(folder) / f"{count}.npz", **on_the_first(count))
+
+
+def on_the_first(count: int) -> dict[str, np.ndarray]:
+    """Results by name, and on how many devices they lay."""
+    devices = jax.devices()[:count]
+    mesh = jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=devices)
     random = np.random.default_rng(0)
     batch = [
         jax.device_put(
@@ -29,7 +37,7 @@ def main(path: str) -> None:
         "emd": pairwise_emd,
         "bhattacharyya": pairwise_bhattacharyya,
     }
-    results = {"devices": np.array(jax.device_count())}
+    results = {"devices": np.array(len(batch[0].sharding.device_set))}
     for name, distance in distances.items():
 
         def loss(xs: jax.Array, ys: jax.Array, distance=distance) -> tuple[jax.Array, jax.Array]:
@@ -40,8 +48,8 @@ def main(path: str) -> None:
         (_, matrix), gradients = step(*batch)
         results[name] = np.asarray(matrix)
         results[f"{name} gradients"] = np.asarray(jnp.stack(gradients))
-    np.savez(path, **results)
+    return results
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -62,9 +62,8 @@ def joint(vectors, model, precise):
     return evaluate
 
 
-@pytest.mark.parametrize(
-    ("mode", "precise"), [("eval", False), ("train", False), ("train", True)], indirect=["precise"]
-)
+@pytest.mark.parametrize("precise", [False, True], indirect=True, ids=["float32", "float64"])
+@pytest.mark.parametrize("mode", ["eval", "train"])
 def test_loss_and_gradients(joint, vectors, model, private, precise, mode):
     terms, gradient = joint(mode)
     # That code keeps log(2 pi) in float32, which is 1.5e-8 nats per dimension.
@@ -79,16 +78,33 @@ def test_loss_and_gradients(joint, vectors, model, private, precise, mode):
     with np.load(private / "n2nf_published.npz") as published:
         found = as_published(gradient, variables["noise_model"], published)
     assert set(expected) <= set(found)
-    largest = {
-        part: max(np.abs(value).max() for name, value in expected.items() if name.startswith(part))
-        for part in (FLOW, DENOISER)
-    }
+    for part in (FLOW, DENOISER):
+        of_part = {name: value for name, value in expected.items() if name.startswith(part)}
+        if precise:
+            same_entries(found, of_part)
+        else:
+            same_direction(found, of_part)
+
+
+def same_entries(found, expected):
+    """Every entry, in float64."""
+    largest = max(np.abs(value).max() for value in expected.values())
     for name, value in expected.items():
-        part = FLOW if name.startswith(FLOW) else DENOISER
         # A bias before batch normalisation has no gradient in training mode, only rounding.
-        rounding = (1e-12 if precise else 1e-6) * largest[part]
-        atol = (1e-8 if precise else 1e-3) * np.abs(value).max() + rounding
+        atol = 1e-8 * np.abs(value).max() + 1e-12 * largest
         np.testing.assert_allclose(found[name].ravel(), value.ravel(), atol=atol, rtol=0)
+
+
+def same_direction(found, expected):
+    """All entries as one vector, in float32.
+
+    Of the million units a few lie so near the kink of their ReLU that the last bit of a sum decides
+    on which side; each moves some single entries by percents, and the vector by 1e-4 of its length.
+    """
+    ours, theirs = (
+        np.concatenate([side[name].ravel() for name in expected]) for side in (found, expected)
+    )
+    assert np.linalg.norm(ours - theirs) < 1e-3 * np.linalg.norm(theirs)
 
 
 def test_the_objective_is_symmetric_in_the_shots(vectors, model):
@@ -149,6 +165,7 @@ def as_published(gradient, flow_variables, published):
     return {name: np.asarray(value) for name, value in found.items()}
 
 
+@jax.jit
 def of_published_matrix(own, params, constants, published):
     """Gradient with respect to l, u and log_s, where z = (p l u) n, of that in our own factors.
 
@@ -156,14 +173,14 @@ def of_published_matrix(own, params, constants, published):
     """
     order = ("lower", "upper", "log_diagonal")
     jacobian = jax.jacobian(lambda ours: Conv1x1(**constants, **ours).matrix())(params)
-    columns = [np.asarray(jacobian[key]).reshape(16, -1) for key in order]
-    change = np.concatenate([np.asarray(own[key]) for key in order])
-    of_matrix = np.linalg.solve(np.concatenate(columns, 1).T, change).reshape(4, 4)
+    columns = jnp.concatenate([jacobian[key].reshape(16, -1) for key in order], 1)
+    change = jnp.concatenate([own[key] for key in order])
+    of_matrix = jnp.linalg.solve(columns.T, change).reshape(4, 4)
 
     def matrix(factors):
         lower = jnp.tril(factors["l"], -1) + jnp.eye(4)
         diagonal = jnp.diag(published["sign_s"] * jnp.exp(factors["log_s"]))
         return (published["p"] @ lower @ (jnp.triu(factors["u"], 1) + diagonal)).T
 
-    factors = {key: jnp.asarray(published[key], float) for key in ("l", "u", "log_s")}
-    return jax.vjp(matrix, factors)[1](jnp.asarray(of_matrix, float))[0]
+    factors = {key: published[key].astype(float) for key in ("l", "u", "log_s")}
+    return jax.vjp(matrix, factors)[1](of_matrix)[0]

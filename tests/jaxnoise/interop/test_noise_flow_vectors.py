@@ -136,11 +136,17 @@ def test_gradients(vectors, model, precise, mode):
     for name in vectors["no_gradient_variables"]:
         assert found.pop(str(name).removesuffix(":0")) == 0
     assert set(found) == set(expected)
+    if not precise:
+        # Single entries hang on which units' ReLUs let pass what is zero but for rounding.
+        ours, theirs = (
+            np.concatenate([side[name].ravel() for name in expected]) for side in (found, expected)
+        )
+        assert np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(theirs)
+        return
     largest = max(np.abs(of_one).max() for of_one in expected.values())
     for name, of_one in expected.items():
         # A bias before batch normalisation has no gradient in training mode, only rounding.
-        rounding = (1e-14 if precise else 1e-7) * largest
-        atol = (1e-10 if precise else 1e-4) * np.abs(of_one).max() + rounding
+        atol = 1e-10 * np.abs(of_one).max() + 1e-14 * largest
         np.testing.assert_allclose(found[name].ravel(), of_one.ravel(), rtol=0, atol=atol)
 
 

@@ -1,10 +1,8 @@
 """The denoisers' convolution: against a sum over taps in numpy, and against XLA's own."""
 
-import os
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -14,8 +12,8 @@ import pytest
 
 from jaxnoise.nets import convolution
 from jaxnoise.nets.convolution import convolve, convolve_to_double
+from tests.processes import environment
 
-ROOT = Path(__file__).parents[3]
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 # N, H, W, C, D: rows below, at and above the number of parts and not divisible by it; fewer than
 # three pixels; channels on each side of the ratio of three at which the product changes its form.
@@ -47,6 +45,17 @@ def library(images, kernel):
     )
 
 
+def value_and_products(function):
+    """A jitted function: its value, and what the change of it makes of the gradients."""
+
+    @jax.jit
+    def run(images, kernel, change):
+        value, back = jax.vjp(function, images, kernel)
+        return value, back(change)
+
+    return run
+
+
 def products_of(shape):
     """The same image, kernel and change of the output for a shape."""
     number, height, width, before, behind = shape
@@ -67,8 +76,7 @@ def test_value_and_gradients_are_sums_over_taps(float64, shape):
             value += padded[place] @ kernel[row, column]
             of_kernel[row, column] = np.einsum("nhwc,nhwd->cd", padded[place], change)
             of_padded[place] += change @ kernel[row, column].T
-    ours, back = jax.vjp(same, jnp.asarray(images), jnp.asarray(kernel))
-    ours_of_images, ours_of_kernel = back(jnp.asarray(change))
+    ours, (ours_of_images, ours_of_kernel) = value_and_products(same)(images, kernel, change)
     np.testing.assert_allclose(ours, value, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(ours_of_images, of_padded[:, 1:-1, 1:-1], atol=1e-12)
     np.testing.assert_allclose(ours_of_kernel, of_kernel, rtol=1e-11, atol=1e-11)
@@ -89,11 +97,11 @@ def test_to_double_is_the_convolution_of_the_pixels_spread_apart(float64, shape)
         return jax.lax.conv_transpose(images, kernel, (2, 2), padding, dimension_numbers=LAYOUT)
 
     change = normal(3, number, 2 * height, 2 * width, behind)
-    value, back = jax.vjp(convolve_to_double, images, kernel)
+    value, products = value_and_products(convolve_to_double)(images, kernel, change)
     for other in (transposed, lambda images, kernel: library(spread(images), kernel)):
-        expected, expected_back = jax.vjp(other, images, kernel)
+        expected, expected_products = value_and_products(other)(images, kernel, change)
         np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-12)
-        for ours, theirs in zip(back(change), expected_back(change), strict=True):
+        for ours, theirs in zip(products, expected_products, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-11)
 
 
@@ -129,12 +137,14 @@ def test_vmap_over_kernels_and_second_derivatives(float64):
     def of_kernel(function, kernel):
         return jax.grad(lambda kernel: (jnp.tanh(function(images, kernel)) * change).sum())(kernel)
 
-    many = jax.vmap(lambda kernel: of_kernel(same, kernel))(kernels)
+    many = jax.jit(jax.vmap(partial(of_kernel, same)))(kernels)
+    expected = jax.jit(partial(of_kernel, library))
     for ours, one in zip(many, kernels, strict=True):
-        np.testing.assert_allclose(ours, of_kernel(library, one), rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(ours, expected(one), rtol=1e-11, atol=1e-11)
 
     def twice(function):
-        return jax.grad(lambda kernel: (of_kernel(function, kernel) ** 2).sum())(kernel)
+        square = lambda kernel: (of_kernel(function, kernel) ** 2).sum()  # noqa: E731
+        return jax.jit(jax.grad(square))(kernel)
 
     np.testing.assert_allclose(twice(same), twice(library), rtol=1e-10, atol=1e-10)
 
@@ -157,7 +167,8 @@ def test_any_layer_of_flax_has_the_gradients_of_its_own_convolution(float64, opt
     variables = plain.init(jax.random.key(0), images)
 
     def gradients(layer):
-        return jax.grad(lambda *both: (layer.apply(*both) ** 3).sum(), (0, 1))(variables, images)
+        loss = lambda *both: (layer.apply(*both) ** 3).sum()  # noqa: E731
+        return jax.jit(jax.grad(loss, (0, 1)))(variables, images)
 
     jax.tree.map(
         lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10),
@@ -197,28 +208,21 @@ layout = ("NHWC", "HWIO", "NHWC")
 random = np.random.default_rng(0)
 images = random.normal(size=(16, 9, 7, 5)).astype(np.float32)
 kernel = random.normal(size=(3, 3, 5, 6)).astype(np.float32)
-over = NamedSharding(Mesh(jax.devices(), ("batch",)), PartitionSpec("batch"))
 convolved = lambda *both: convolve(*both, (1, 1), "SAME", dimension_numbers=layout)
 gradients = jax.jit(jax.grad(lambda *both: (convolved(*both) ** 3).sum(), (0, 1)))
-found = gradients(jax.device_put(images, over), kernel)
-np.savez(sys.argv[1], devices=len(jax.devices()), images=found[0], kernel=found[1])
+for devices in (1, 8):
+    mesh = Mesh(jax.devices()[:devices], ("batch",))
+    given = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
+    found = gradients(given, kernel)
+    count = len(given.sharding.device_set)
+    np.savez(f"{sys.argv[1]}/{devices}.npz", devices=count, images=found[0], kernel=found[1])
 """
 
 
 def test_a_batch_over_eight_devices_has_the_gradients_of_one(tmp_path):
-    found = []
-    for devices in (1, 8):
-        path = tmp_path / f"{devices}.npz"
-        flags = f"--xla_force_host_platform_device_count={devices}"
-        subprocess.run(
-            [sys.executable, "-c", ON_DEVICES, path],
-            cwd=ROOT,
-            env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)},
-            check=True,
-        )
-        with np.load(path) as stored:
-            found.append(dict(stored))
-    one, eight = found
+    command = [sys.executable, "-c", ON_DEVICES, tmp_path]
+    subprocess.run(command, env=environment(devices=8), check=True)
+    one, eight = (dict(np.load(tmp_path / f"{devices}.npz")) for devices in (1, 8))
     assert (one.pop("devices"), eight.pop("devices")) == (1, 8)
     for name, expected in one.items():
         assert np.abs(eight[name] - expected).max() < 1e-5 * np.abs(expected).max(), name

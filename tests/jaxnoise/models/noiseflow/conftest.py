@@ -17,9 +17,10 @@ def random_variables():
         random = np.random.default_rng(1)
 
         def move(leaf):
-            return jnp.asarray(leaf + size * random.normal(size=leaf.shape), leaf.dtype)
+            return leaf + size * random.normal(size=leaf.shape)
 
-        return {**variables, "params": jax.tree.map(move, variables["params"])}
+        variables = {**variables, "params": jax.tree.map(move, variables["params"])}
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), variables)
 
     return make
 

@@ -12,7 +12,7 @@ from jaxnoise.models import noiseflow
 from jaxnoise.models.noiseflow import blocked
 from jaxnoise.models.noiseflow.model import layer_builder
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-12
 CASES = [
     ("S-Ax1-G-Ax1-CAM", "batch", (3, 8, 12, 4)),
     ("Ax1-K1", "none", (3, 7, 10, 4)),
@@ -43,7 +43,7 @@ def close(ours, expected, scale=None):
 
 @pytest.mark.parametrize(("arch", "normalisation", "shape"), CASES)
 def test_likelihood_sample_and_gradient(
-    arch, normalisation, shape, random_variables, columns, layer_by_layer
+    arch, normalisation, shape, random_variables, columns, layer_by_layer, float64
 ):
     config = noiseflow.Config(arch=arch, normalisation=normalisation, channels=shape[-1])
     variables, data = random_variables(config), columns(shape)
@@ -94,7 +94,7 @@ def test_stretches_hold_a_coupling_each():
     assert all(len(piece) == 1 for piece in blocked.stretches(layers, blocked.WIDEST + 1))
 
 
-def test_only_the_part_inside_counts(random_variables):
+def test_only_the_part_inside_counts(random_variables, float64):
     config = noiseflow.Config(arch="Ax2", width=3)
     variables = random_variables(config)
     layers = parse(config.arch, config.channels)
@@ -111,4 +111,4 @@ def test_only_the_part_inside_counts(random_variables):
 
     whole = to_noise(latent, cut=False)
     alone = to_noise(latent[:, 3:10, :8], cut=True)
-    np.testing.assert_allclose(whole[:, 3:10, :8], alone, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(whole[:, 3:10, :8], alone, rtol=0, atol=TOLERANCE)

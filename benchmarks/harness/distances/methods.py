@@ -1,36 +1,13 @@
 """The ways of computing a matrix of distances that `distances` times: ours and plain JAX."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-TEMPERATURE = 0.07
-"""Of the contrastive loss: CoNo's."""
-
-Call = Callable[[], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """Two batches of noise tensors and what a kernel needs to know.
-
-    Attributes:
-        xs, ys: NumPy arrays (B, d), float32; the sets of one index are a positive pair.
-        width: bandwidth delta of exp(-(u - v)^2 / delta^2).
-        nodes: frequencies that `pairwise_mmd2` needs for them.
-    """
-
-    xs: Any = field(repr=False)
-    ys: Any = field(repr=False)
-    width: float
-    nodes: int
-
-    def first(self, sets: int) -> "Problem":
-        """The same with the first sets only."""
-        return Problem(self.xs[:sets], self.ys[:sets], self.width, self.nodes)
+from benchmarks.harness.distances.problem import Call, Problem, jax_call
 
 
 @dataclass(frozen=True)
@@ -70,28 +47,6 @@ class Method:
     def is_installed(self) -> bool:
         """Whether its packages can be imported."""
         return all(find_spec(package) is not None for package in self.packages)
-
-
-def jax_program(distances: Callable, problem: Problem, task: str) -> tuple[Any, tuple]:
-    """A jitted function of (xs, ys) for a task, and its arguments on the device."""
-    import jax
-    import jax.numpy as jnp
-
-    from jaxnoise.losses import contrastive
-
-    def loss(xs, ys):
-        return contrastive(distances(xs, ys), temperature=TEMPERATURE)
-
-    function = jax.value_and_grad(loss, argnums=(0, 1)) if task == "gradient" else distances
-    return jax.jit(function), (jnp.asarray(problem.xs), jnp.asarray(problem.ys))
-
-
-def jax_call(distances: Callable, problem: Problem, task: str) -> Call:
-    """A call of the compiled program that waits for its result."""
-    import jax
-
-    program, arguments = jax_program(distances, problem, task)
-    return lambda: jax.block_until_ready(program(*arguments))
 
 
 def ours(distance: str, problem: Problem) -> Callable:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import distances_oracles as oracles
-from benchmarks.distances_methods import OURS, Call, Method, Problem, jax_program, ours
+from benchmarks.harness.distances import oracles
+from benchmarks.harness.distances.methods import OURS, Method, ours
+from benchmarks.harness.distances.problem import Call, Problem, jax_program
 
 ENOUGH, CALLS = 0.3, 10
 SLOW_ROUNDS, VERY_SLOW = 2, 5.0

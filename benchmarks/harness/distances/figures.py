@@ -4,8 +4,8 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from benchmarks.distances_methods import OURS
-from benchmarks.record import ROOT
+from benchmarks.harness.distances.methods import OURS
+from benchmarks.harness.record import ROOT
 from train.report.style import INK, PALETTE, Picture, legend_below, new_figure, styled
 
 FIGURES = ROOT / "docs" / "figures"

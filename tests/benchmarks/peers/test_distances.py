@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import distances_oracles as oracles
-from benchmarks.distances_methods import TEMPERATURE, Problem
+from benchmarks.harness.distances import oracles
+from benchmarks.harness.distances.problem import TEMPERATURE, Problem
 
 RANDOM = np.random.default_rng(4)
 PROBLEM = Problem(*RANDOM.standard_normal((2, 3, 40), np.float32), width=1.5, nodes=16)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.distances_oracles import Truth
+from benchmarks.harness.distances.oracles import Truth
 
 NOT_A_NUMBER = 1e9
 """Stands for an error that is NaN or infinite: JSON has neither."""

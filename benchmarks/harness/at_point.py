@@ -1,7 +1,9 @@
 """Runs a program up to a named point of its writing, and there kills it or fills its disk.
 
 The points are events that Python itself reports (`sys.addaudithook`), so that the program needs no
-hooks of its own: python -m benchmarks.at_point kill "a step takes its name" train.noiseflow ...
+hooks of its own:
+
+    python -m benchmarks.harness.at_point kill "a step takes its name" train.noiseflow ...
 """
 
 import errno

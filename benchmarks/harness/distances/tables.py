@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.distances_methods import OURS
+from benchmarks.harness.distances.methods import OURS
 
 MARK = "~"
 

@@ -13,9 +13,9 @@ from types import ModuleType
 
 import numpy as np
 
-from benchmarks.spoil import Sample, pickled
+from benchmarks.harness.spoil import Sample, pickled
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from benchmarks import distances_oracles as oracles
-from benchmarks.distances_cases import CHANGES, DISTRIBUTIONS, pair
+from benchmarks.harness.distances import oracles
+from benchmarks.harness.distances.cases import CHANGES, DISTRIBUTIONS, pair
 
 pytestmark = pytest.mark.fast
 

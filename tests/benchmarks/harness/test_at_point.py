@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import at_point
-from benchmarks.at_point import POINTS, Point, Watch
+from benchmarks.harness import at_point
+from benchmarks.harness.at_point import POINTS, Point, Watch
 
-TOY = Path(__file__).parents[1] / "train"
+TOY = Path(__file__).parents[2] / "train"
 OPTIONS = ("--steps", "40", "--mean-steps", "0", "--accelerator", "cpu", "--pause", "0")
 
 
 def run_toy(workdir, *interruption):
-    module = ["-m", "benchmarks.at_point", *interruption] if interruption else []
+    module = ["-m", "benchmarks.harness.at_point", *interruption] if interruption else []
     done = subprocess.run(
         [sys.executable, *(module or ["-m"]), "toy", "fit", "--workdir", workdir, *OPTIONS],
         env={**os.environ, "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{TOY}"},

@@ -6,7 +6,7 @@ import sys
 import numpy
 import pytest
 
-from benchmarks import record
+from benchmarks.harness import record
 
 pytestmark = pytest.mark.fast
 

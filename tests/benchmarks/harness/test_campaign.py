@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import campaign
-from benchmarks.campaign import Run, run_all
+from benchmarks.harness import campaign
+from benchmarks.harness.campaign import Run, run_all
 
 pytestmark = pytest.mark.fast
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import jax
 
-from benchmarks.distances_methods import jax_program, ours
+from benchmarks.harness.distances.methods import ours
+from benchmarks.harness.distances.problem import jax_program, make_problem, shape
 
 
 def growth(distance: str, task: str, size: str) -> int:
@@ -19,8 +20,6 @@ def growth(distance: str, task: str, size: str) -> int:
         Outputs and temporaries that were in memory at one time, at least; pages that the allocator
         held already do not count. The allocator is left as it is, so it gives large blocks back.
     """
-    from benchmarks.distances import make_problem, shape
-
     problem = make_problem(*shape(size))
     program, arguments = jax_program(ours(distance, problem), problem, task)
     compiled = program.lower(*arguments).compile()
