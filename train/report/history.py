@@ -65,6 +65,10 @@ def learning_curves(
         axis.set_title(shown(name), loc="left")
         axis.set_xlabel("step")
         axis.set_ylabel("nats / dim above truth" if above else "NLL, nats / dim")
+    if log:
+        low, high = zip(*(axis.get_ylim() for axis in axes.flat[: len(curves)]), strict=True)
+        for axis in axes.flat[: len(curves)]:
+            axis.set_ylim(min(low), max(high))
     handles = [
         Line2D([], [], color=INK, alpha=0.45, linewidth=1, label="training"),
         Line2D([], [], color=INK, marker="o", markersize=2.5, label="validation"),
@@ -214,7 +218,11 @@ def _panel(axis, title: str, series: dict[str, np.ndarray]) -> None:
     axis.set_xlabel("step")
     axis.margins(x=0.02)
     axis.legend(
-        loc="upper left", bbox_to_anchor=(-0.06, -0.2), ncols=min(len(series), 4), columnspacing=1.2
+        loc="upper left",
+        bbox_to_anchor=(-0.06, -0.2),
+        ncols=min(len(series), 5),
+        handlelength=1.0,
+        columnspacing=0.9,
     )
 
 

@@ -154,6 +154,8 @@ def _variances(test, pairs, intensity, found, drawn, results, best) -> Picture:
         axis.set_yscale("log")
         axis.set_title(shown(camera_label(test, camera), 22), loc="left")
         axis.set_xlabel("clean intensity")
+        # On a narrow page every panel stands by itself.
+        axis.tick_params(labelleft=True, labelbottom=True)
         axis.locator_params(axis="x", nbins=4)
     for axis in axes[:, 0]:
         axis.set_ylabel("variance")
@@ -196,6 +198,8 @@ def _ratios(test, pairs, intensity, found, drawn, results) -> Picture:
         axis.set_yticks([1 / 4, 1 / 2, 1, 2, 4], ["1/4", "1/2", "1", "2", "4"])
         axis.set_title(shown(result.name, 20), loc="left")
         axis.set_xlabel("clean intensity")
+        # On a narrow page every panel stands by itself.
+        axis.tick_params(labelleft=True, labelbottom=True)
         axis.locator_params(axis="x", nbins=3)
     for axis in axes[:, 0]:
         axis.set_ylabel("variance, model / data")

@@ -53,6 +53,7 @@ def pictures_of_noise(test: TestSet, results: list[ModelResult]) -> Picture:
         + (" Pixels that do not count are grey." if test.left_out else ""),
         grid_of_pictures(test, titles, images_of, side=1.1 * max(8 / len(titles), 1)),
         dpi=150,
+        whole=True,
     )
 
 
@@ -325,6 +326,7 @@ def _maps(statistics, origin) -> Picture:
         + f"Each model should look like the {origin} on the left.",
         figure,
         dpi=130,
+        whole=True,
     )
 
 

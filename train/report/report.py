@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.report.page import page
+from train.report.reproduction import reproduction
 from train.report.section import Section
 from train.report.style import save_png
 from train.report.test_set import TestSet
@@ -61,7 +62,14 @@ class Report:
         if not self.sections:
             raise ValueError("there is nothing to report: pass the result of at least one model.")
         numbers = {**self.numbers(), "failed": list(failed)}
-        text = page(self.title, self.subject, self.sections, failed=failed, notes=self.notes)
+        text = page(
+            self.title,
+            self.subject,
+            self.sections,
+            failed=failed,
+            notes=self.notes,
+            again=reproduction(Path(folder)),
+        )
         figures = Path(folder) / "figures"
         figures.mkdir(parents=True, exist_ok=True)
         for section in self.sections:
