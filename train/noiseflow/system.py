@@ -108,7 +108,7 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     config, data = run.config, run.data["data"]
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     model = models.require(MODEL, TrainedDensity)
-    candidates = fitted_baselines(data, to_noise_batch(first))
+    candidates = fitted_baselines(data, to_noise_batch(first), variance_floor=variance_floor(data))
     for arch, found in fitted.items():
         settings = settings_of(config, data, arch=arch)
         candidates.append(Candidate(arch, model, settings, found.kept))
