@@ -40,7 +40,7 @@ class Candidate:
         config: its configuration.
         variables: its variables.
         is_white: whether it is the white noise that improvements are relative to.
-        is_trained: whether this run trained it.
+        is_trained: whether it is what the run was to train, rather than something to compare.
     """
 
     name: str
