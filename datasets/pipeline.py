@@ -278,11 +278,12 @@ def _scale(records: Mapping[str, Records | GridPatches]) -> tuple[float | None, 
         if isinstance(found, GridPatches) or not (names := set(SHOTS) & set(found.fields)):
             continue
         # Of what does not fit into memory, some patches must do.
-        some = np.arange(min(len(found), PATCHES_LOOKED_AT))
+        count = min(len(found), PATCHES_LOOKED_AT)
+        some = np.linspace(0, len(found) - 1, count).astype(int)
         arrays = found.arrays if found.arrays is not None else found.take(some)
         shots = [arrays[name] for name in sorted(names)]
         clipped = clipped or has_clipping(shots)
-        shots = [shot[:PATCHES_LOOKED_AT] for shot in shots]
+        shots = [shot[some] if len(shot) > count else shot for shot in shots]
         step = max(step, *(quantisation_step(shot) for shot in shots))
         valid.append(valid_pixels(shots).ravel())
     return (1.0 - float(np.concatenate(valid).mean()) if clipped else None), step

@@ -8,7 +8,9 @@ dy = 0 and dx in 1..R: 2 R (R + 1) of them. Outside the image everything is zero
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxnoise.errors import UsageError
 
 SHRINKAGE = 20_000.0
 """Pixels' worth of weight by which one camera and ISO's taps are drawn to those of all."""
@@ -127,7 +129,12 @@ def solve(residual: Float[Array, "n h w c"], taps: Float[Array, "*m k c c"]) -> 
 
 
 def gram(
-    images: Float[Array, "n h w c"], key: Int[Array, " n"], *, radius: int, keys: int
+    images: Float[Array, "n h w c"],
+    key: Int[Array, " n"],
+    *,
+    radius: int,
+    keys: int,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> tuple[Float[Array, "keys f f"], Float[Array, " keys"]]:
     """Sums over pixels of products of causal neighbours and the pixel itself, per key.
 
@@ -136,6 +143,9 @@ def gram(
         key: shape (N,), which of the keys each image belongs to.
         radius: R >= 1.
         keys: their number.
+        valid: shape (N, H, W, 1), True where a pixel counts; None: all do. A sum has the pixels
+            that count with all their neighbours inside the image: what is not known of a
+            neighbour would draw the taps to 0.
 
     Returns:
         The normal matrices, shape (keys, F, F) with F = (2 R (R + 1) + 1) C, the pixel itself
@@ -143,6 +153,9 @@ def gram(
     """
     channels = images.shape[-1]
     size = (len(half_plane(radius)) + 1) * channels
+
+    if valid is not None:
+        return _gram_of_valid(images, key, radius, keys, valid)
 
     def add(total, item):
         image, place = item
@@ -152,6 +165,25 @@ def gram(
     total, _ = jax.lax.scan(add, jnp.zeros((keys, size, size), images.dtype), (images, key))
     pixels = images.shape[1] * images.shape[2]
     return total, pixels * jax.ops.segment_sum(jnp.ones_like(key, images.dtype), key, keys)
+
+
+def _gram_of_valid(images: Array, key: Array, radius: int, keys: int, valid: Array):
+    channels = images.shape[-1]
+    size = (len(half_plane(radius)) + 1) * channels
+    absent = (~valid).astype(images.dtype)
+    complete = valid & (neighbours(absent, radius).sum(-1, keepdims=True) == 0)
+    images = jnp.where(valid, images, 0)
+
+    def add(total, item):
+        image, known, place = item
+        features = jnp.concatenate([neighbours(image, radius), image], -1)
+        features = jnp.where(known, features, 0).reshape(-1, size)
+        return total.at[place].add(jnp.matmul(features.T, features, precision="highest")), None
+
+    total = jnp.zeros((keys, size, size), images.dtype)
+    total, _ = jax.lax.scan(add, total, (images, complete, key))
+    pixels = complete.sum((1, 2, 3)).astype(images.dtype)
+    return total, jax.ops.segment_sum(pixels, key, keys)
 
 
 def fit_taps(
@@ -173,8 +205,16 @@ def fit_taps(
     Returns:
         Taps (keys, K, C, C), last axes (output, input), and residual covariances (keys, C, C),
         float64.
+
+    Raises:
+        UsageError: when there is no pixel.
     """
     grams, pixels = (np.asarray(value).astype(np.float64) for value in (grams, pixels))
+    if pixels.sum() == 0:
+        raise UsageError(
+            "No pixel is valid with all its causal neighbours: give larger valid regions, or a "
+            "smaller radius."
+        )
     pooled = grams.sum(0) / pixels.sum()
     posterior = (grams + shrinkage * pooled) / (pixels + shrinkage)[:, None, None]
     past = posterior[:, :-channels, :-channels]

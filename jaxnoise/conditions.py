@@ -168,10 +168,15 @@ def fill_absent(table: np.ndarray, *, isos: tuple[int, ...], power: float = 0.0)
 
     Returns:
         The same shape without NaN.
+
+    Raises:
+        UsageError: every row is NaN.
     """
     stated = np.asarray(isos) != NOT_STATED
     log_isos = np.log(np.maximum(np.asarray(isos, float), 1.0))
     known = np.asarray(~np.isnan(table).reshape(*table.shape[:2], -1).any(-1))
+    if not known.any():
+        raise UsageError("No pixel is valid: give images whose mask leaves some.")
     present = known.any(0)
     mean_camera = np.zeros_like(table[0])
     for column in np.flatnonzero(present):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise import models
 from jaxnoise.conditions import NOT_STATED, check_conditions
@@ -17,6 +17,7 @@ from jaxnoise.protocols import ABILITIES, Denoiser, Density, Sampler
 Asked = TypeVar("Asked")
 # What is not of the right shape is refused in a sentence, so these allow it.
 Images = Num[Array, "..."] | Num[np.ndarray, "..."]
+Mask = Bool[Array, "..."] | Bool[np.ndarray, "..."]
 Camera = str | int | Sequence[str] | Sequence[int] | Array | np.ndarray
 Iso = float | int | Sequence[float] | Sequence[int] | Array | np.ndarray
 
@@ -86,7 +87,13 @@ class Loaded:
         return noise[0] if single else noise
 
     def log_prob(
-        self, noise: Images, clean: Images, *, camera: Camera | None = None, iso: Iso | None = None
+        self,
+        noise: Images,
+        clean: Images,
+        *,
+        camera: Camera | None = None,
+        iso: Iso | None = None,
+        valid: Mask | None = None,
     ) -> Float[Array, "..."]:
         """Log density of noise given clean images.
 
@@ -95,6 +102,8 @@ class Loaded:
             clean: same shape and unit.
             camera: as for `sample`.
             iso: as for `sample`.
+            valid: shape (H, W, 1) or (N, H, W, 1), booleans, True where a pixel counts; what the
+                others hold does not matter. None: all do.
 
         Returns:
             Nats per image, shape () or (N,); NaN for unknown conditions inside the caller's jit.
@@ -112,9 +121,9 @@ class Loaded:
                 "same."
             )
         conditions = self._conditions(camera, iso, batch)
-        nats = _log_prob(
-            self.variables, residual, batch, *conditions, model=model, config=self.config
-        )
+        mask = None if valid is None else _mask(valid, batch, single=single)
+        arguments = self.variables, residual, batch, *conditions, mask
+        nats = _log_prob(*arguments, model=model, config=self.config)
         return nats[0] if single else nats
 
     def denoise(self, noisy: Images) -> Float[Array, "..."]:
@@ -205,6 +214,17 @@ class Loaded:
             raise UsageError(f"key is {key!r}: give a jax.random.key, such as jax.random.key(0).")
 
 
+def _mask(valid: Mask, batch: Array, *, single: bool) -> Array:
+    """The mask with a batch axis."""
+    shape = (*batch.shape[:3], 1)
+    if np.shape(valid) != (shape[1:] if single else shape):
+        raise UsageError(
+            f"valid has shape {np.shape(valid)}: give one flag a pixel, as an array of shape "
+            f"{shape[1:] if single else shape}."
+        )
+    return jnp.asarray(valid).reshape(shape)
+
+
 def _camera_indices(camera: Camera, cameras: tuple[str, ...]) -> Any:
     """Indices of cameras that may be named."""
     if isinstance(camera, str):
@@ -233,8 +253,9 @@ def _sample(key, variables, clean, camera, iso, temperature, *, model, config):
 
 
 @partial(jax.jit, static_argnames=("model", "config"))
-def _log_prob(variables, noise, clean, camera, iso, *, model, config):
-    return model.log_prob(variables, config, noise, clean, camera, iso)
+def _log_prob(variables, noise, clean, camera, iso, valid, *, model, config):
+    masked = {} if valid is None else {"valid": valid}
+    return model.log_prob(variables, config, noise, clean, camera, iso, **masked)
 
 
 @partial(jax.jit, static_argnames=("model", "config"))

@@ -6,14 +6,16 @@ says in a sentence what the model lacks.
 
 In all of them `config` is the model's own `Config` and `variables` what it stores; images are (N,
 H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) indexes
-`config.cameras`, and `iso` (N,) holds ISO numbers.
+`config.cameras`, and `iso` (N,) holds ISO numbers; `valid` (N, H, W, 1) is True where a pixel
+counts, and None where all do.
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.tiles import Progress
 
 
@@ -29,8 +31,12 @@ class Density(Protocol):
         clean: Float[Array, "n h w c"],
         camera: Num[Array, " n"],
         iso: Num[Array, " n"],
+        *,
+        valid: Bool[Array, "n h w 1"] | None = None,
     ) -> Float[Array, " n"]:
-        """Log density of noise (N, H, W, C) in evaluation mode, nats per image, shape (N,)."""
+        """Log density of noise (N, H, W, C) in evaluation mode, nats per image, shape (N,); with
+        `valid` that of the noise at the pixels that count, whatever the others hold.
+        """
         ...
 
 
@@ -118,8 +124,13 @@ class Fitted(Protocol):
         clean: Float[Array, "n h w c"],
         camera: Num[Array, " n"],
         iso: Num[Array, " n"],
+        *,
+        valid: Bool[Array, "n h w 1"] | None = None,
+        variance_floor: float = VARIANCE_FLOOR,
     ) -> Any:
-        """Variables that fit the noise (N, H, W, C)."""
+        """Variables that fit the noise (N, H, W, C) at the pixels that count, no variance below the
+        floor.
+        """
         ...
 
 
@@ -150,9 +161,11 @@ class TrainedDensity(TrainedModel, Density, Sampler, Protocol):
         clean: Float[Array, "n h w c"],
         camera: Num[Array, " n"],
         iso: Num[Array, " n"],
+        *,
+        valid: Bool[Array, "n h w 1"] | None = None,
     ) -> tuple[Float[Array, " n"], Any]:
         """Negative log-likelihood in training mode, nats per image, shape (N,); the variables with
-        updated batch statistics.
+        updated batch statistics; `valid` as for `log_prob`.
         """
         ...
 
@@ -161,8 +174,17 @@ class TrainedDensity(TrainedModel, Density, Sampler, Protocol):
 class DataStarted(Protocol):
     """A model that can start at the moments of real noise instead of from a key alone."""
 
-    def init_from_data(self, variables: Any, config: Any, batch: Any) -> Any:
-        """Variables of the same structure that match a `jaxnoise.batch.NoiseBatch`."""
+    def init_from_data(
+        self,
+        variables: Any,
+        config: Any,
+        batch: Any,
+        *,
+        variance_floor: float = VARIANCE_FLOOR,
+    ) -> Any:
+        """Variables of the same structure that match a `jaxnoise.batch.NoiseBatch`, no variance of
+        the noise below the floor.
+        """
         ...
 
 
@@ -186,6 +208,33 @@ class TrainedDenoiser(TrainedModel, Denoiser, Protocol):
         statistics.
         """
         ...
+
+
+@runtime_checkable
+class CountsCells(Protocol):
+    """A density that states whole cells of pixels, of which one that does not count spoils all."""
+
+    def counted(self, settings: Any, valid: Bool[Array, "n h w 1"]) -> Bool[Array, "n h w 1"]:
+        """The pixels of which the density is, given those that count."""
+        ...
+
+
+def counted(
+    model: Any, config: Any, valid: Bool[Array, "n h w 1"] | None
+) -> Bool[Array, "n h w 1"] | None:
+    """The pixels of which a model's `log_prob` is the density.
+
+    Args:
+        model: a `Density`.
+        config: its `Config`.
+        valid: shape (N, H, W, 1), True where a pixel counts; None: all do.
+
+    Returns:
+        The same, but for models that squeeze pixels into cells.
+    """
+    if valid is None or not isinstance(model, CountsCells):
+        return valid
+    return model.counted(config, valid)
 
 
 class Ability(NamedTuple):

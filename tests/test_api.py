@@ -29,6 +29,7 @@ PUBLIC = {
     "jaxnoise.bijectors.chain": [
         "KINDS",
         "build_chain",
+        "counted",
         "kind_of",
         "latent_shape",
         "layer_builder",
@@ -104,7 +105,16 @@ PUBLIC = {
         "two_shot_mse",
         "half_sum_per_image",
     ],
-    "jaxnoise.metrics": ["nll_per_dim", "marginal_kl", "ks", "psnr", "ssim", "SSIM_PRESETS"],
+    "jaxnoise.metrics": [
+        "nll_per_dim",
+        "mean_nll_per_dim",
+        "valid_dimensions",
+        "marginal_kl",
+        "ks",
+        "psnr",
+        "ssim",
+        "SSIM_PRESETS",
+    ],
     "jaxnoise.noise.shot_read": ["sample_image"],
     "jaxnoise.io": ["save_model", "load_model", "read_image", "write_image"],
     "jaxnoise.io.mat": ["MatReader", "read_mat"],
@@ -121,7 +131,7 @@ PUBLIC = {
     ],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
-    "jaxnoise.batch": ["NoiseBatch"],
+    "jaxnoise.batch": ["NoiseBatch", "mean_valid", "only_valid", "whole_cells"],
 }
 
 # Of these every name computes a published equation, so every name says which.

@@ -73,7 +73,7 @@ RULES = {
     ),
     "train": Rule(),
     "train.engine": Rule(own={"jaxnoise.io", "datasets"}, packages={"orbax", "tqdm", "absl"}),
-    "train.densities": Rule(own={"train.engine"}),
+    "train.densities": Rule(own={"train.engine", "jaxnoise.metrics"}),
     "train.steps": Rule(
         own={*BELOW_MODELS, "jaxnoise.models", "train.engine", "train.densities"},
         packages={"optax"},

@@ -1,6 +1,6 @@
 """A density over the patches of a data set: what validations and reports measure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,11 +9,58 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
-from jaxnoise.protocols import Density, Sampler
+from jaxnoise.metrics import nll_per_dim
+from jaxnoise.protocols import Density, Sampler, counted
 from train.engine.evaluation import over_patches
 
 FIELDS = ("clean", "noisy", "camera", "iso")
 """What a model of noise with known clean images needs of a batch."""
+
+
+MASK = "valid"
+"""The field that says which pixels count, of data sets whose pixels do not all."""
+
+
+def with_mask(names: Sequence[str], data: Any) -> tuple[str, ...]:
+    """Names of fields, and the mask where a data set has one.
+
+    Args:
+        names: of fields of its batches.
+        data: a data set of `datasets.pipeline`.
+    """
+    return (*names, MASK) if data.has_clipping else tuple(names)
+
+
+def validation_weights(data: Any, *, batch_size: int, limit: int) -> np.ndarray | None:
+    """How many pixels of each validation patch count; None where all do.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        batch_size: patches at a time.
+        limit: how many patches at most.
+    """
+    if not data.has_clipping:
+        return None
+    batches = data.batches("validation", batch_size=batch_size, limit=limit)
+    counts = [batch[MASK].sum((1, 2, 3))[batch["mask"]] for batch in batches]
+    return np.concatenate(counts).astype(np.float64)
+
+
+def mean_of_patches(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Mean over patches, in which each has as much say as it has pixels that count.
+
+    Args:
+        values: shape (N,) or (N, K), one row for each patch, such as means over its pixels.
+        weights: from `validation_weights`.
+
+    Returns:
+        Shape () or (K,), float64.
+    """
+    if weights is None:
+        return values.mean(0, dtype=np.float64)
+    kept = weights > 0
+    parts = weights[kept] / max(weights.sum(), 1.0)
+    return np.tensordot(parts, values[kept].astype(np.float64), 1)
 
 
 def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
@@ -25,21 +72,26 @@ def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
     Returns:
         The batch.
     """
-    return NoiseBatch(**{name: jax.numpy.asarray(batch[name]) for name in FIELDS})
+    names = (*FIELDS, MASK) if MASK in batch else FIELDS
+    return NoiseBatch(**{name: jax.numpy.asarray(batch[name]) for name in names})
 
 
-def nll_per_dimension(model: Density, config: Any, mesh: Mesh) -> Callable[..., np.ndarray]:
+def nll_per_dimension(
+    model: Density, config: Any, mesh: Mesh, *, fields: Sequence[str] = FIELDS
+) -> Callable[..., np.ndarray]:
     """A model's negative log-likelihood of each patch.
 
     Args:
         model: states a density.
         config: its configuration.
         mesh: from `train.engine.devices.start_jax`.
+        fields: `FIELDS`, `with_mask` where the data have one.
 
     Returns:
-        A function from (variables, batches) to shape (N,), nats per dimension.
+        A function from (variables, batches) to shape (N,), nats per dimension that counts; 0 for a
+        patch without any.
     """
-    return over_patches(partial(_nll, model, config), mesh, names=FIELDS)
+    return over_patches(partial(_nll, model, config), mesh, names=fields)
 
 
 def sampled_noise(
@@ -66,8 +118,10 @@ def _nll(
 ) -> jax.Array:
     del number
     batch = to_noise_batch(patches)
-    log_prob = model.log_prob(variables, config, batch.noise, batch.clean, batch.camera, batch.iso)
-    return -log_prob / batch.clean[0].size
+    conditions = batch.clean, batch.camera, batch.iso
+    log_prob = model.log_prob(variables, config, batch.noise, *conditions, valid=batch.valid)
+    valid = counted(model, config, batch.valid)
+    return jax.numpy.asarray(nll_per_dim(log_prob, batch.clean.shape[1:], valid))
 
 
 def _sample(

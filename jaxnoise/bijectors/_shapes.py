@@ -1,7 +1,7 @@
 """How parameters of shape () or (N,), one per image, meet events (H, W, C)."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 EVENT_NDIMS = 3
 
@@ -16,9 +16,22 @@ def over_rows(parameter: Float[Array, "*n c"]) -> Float[Array, "*n 1 1 c"]:
     return jnp.asarray(parameter)[..., None, None, :]
 
 
-def sum_event(values: Float[Array, "*n h w c"]) -> Float[Array, "*n"]:
-    """Sums over H, W and C and keeps the batch axes."""
+def sum_event(
+    values: Float[Array, "*n h w c"], valid: Bool[Array, "*m h w 1"] | None = None
+) -> Float[Array, "*k"]:
+    """Sums over the valid pixels, or all of them, and over C, and keeps the batch axes."""
+    if valid is not None:
+        values = jnp.where(valid, values, 0)
     return values.sum((-3, -2, -1))
+
+
+def pixels(
+    images: Float[Array, "*n h w c"], valid: Bool[Array, "*m h w 1"] | None = None
+) -> int | Float[Array, "*m"]:
+    """How many pixels of each image are valid: H W where all of them are."""
+    if valid is None:
+        return images.shape[-3] * images.shape[-2]
+    return valid.sum((-3, -2, -1)).astype(images.dtype)
 
 
 def per_image(log_det: Float[Array, "*n"], images: Float[Array, "*m h w c"]) -> Float[Array, "*k"]:

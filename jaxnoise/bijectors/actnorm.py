@@ -1,10 +1,10 @@
 """Activation normalisation: one scale and shift per channel."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
-from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image, pixels
 
 
 class ActNorm(_distrax.Bijector):
@@ -14,18 +14,26 @@ class ActNorm(_distrax.Bijector):
     The scale is stored as a logarithm.
     """
 
-    def __init__(self, log_scale: Float[Array, "*n c"], shift: Float[Array, "*n c"]):
+    def __init__(
+        self,
+        log_scale: Float[Array, "*n c"],
+        shift: Float[Array, "*n c"],
+        *,
+        valid: Bool[Array, "*v h w 1"] | None = None,
+    ):
         """Builds the layer.
 
         Args:
             log_scale: log of the scale, shape (C,) or (N, C).
             shift: shift in units of the output, same shape.
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Source: Glow (Kingma and Dhariwal 2018), Section 3.1.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
         self._log_scale = jnp.asarray(log_scale)
-        self._shift = jnp.asarray(shift)
+        self._shift, self._valid = jnp.asarray(shift), valid
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
         """Latent to noise.
@@ -39,7 +47,7 @@ class ActNorm(_distrax.Bijector):
         Source: Glow (Kingma and Dhariwal 2018), Table 1.
         """
         noise = x * over_rows(jnp.exp(self._log_scale)) + over_rows(self._shift)
-        return noise, per_image(x.shape[-3] * x.shape[-2] * self._log_scale.sum(-1), x)
+        return noise, per_image(pixels(x, self._valid) * self._log_scale.sum(-1), x)
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
         """Noise to latent.
@@ -53,4 +61,4 @@ class ActNorm(_distrax.Bijector):
         Source: Glow (Kingma and Dhariwal 2018), Table 1.
         """
         latent = (y - over_rows(self._shift)) * over_rows(jnp.exp(-self._log_scale))
-        return latent, per_image(-y.shape[-3] * y.shape[-2] * self._log_scale.sum(-1), y)
+        return latent, per_image(-pixels(y, self._valid) * self._log_scale.sum(-1), y)

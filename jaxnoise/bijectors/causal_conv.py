@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
-from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image, pixels
 from jaxnoise.bijectors.layer_kind import (
     Images,
     Layer,
@@ -42,6 +42,8 @@ class CausalConv(_distrax.Bijector):
         taps: Float[Array, "*n k c c"],
         lower: Float[Array, "*n t"],
         log_scale: Float[Array, "*n c"],
+        *,
+        valid: Bool[Array, "*v h w 1"] | None = None,
     ):
         """Builds the layer.
 
@@ -50,6 +52,8 @@ class CausalConv(_distrax.Bijector):
             lower: weights of a pixel's earlier channels, row-major, shape (C (C - 1) / 2,) or (N,
                 ...).
             log_scale: log of the standard deviation of what is left, shape (C,) or (N, C).
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Raises:
             UsageError: when the shapes do not belong together.
@@ -73,7 +77,7 @@ class CausalConv(_distrax.Bijector):
             jnp.eye(channels, dtype=taps.dtype), (*lower.shape[:-1], channels, channels)
         )
         self._mix = identity.at[..., rows, columns].set(-lower)
-        self._taps, self._log_scale = taps, log_scale
+        self._taps, self._log_scale, self._valid = taps, log_scale, valid
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
         """Latent to noise, in W + (R + 1)(H - 1) steps.
@@ -140,7 +144,7 @@ class CausalConv(_distrax.Bijector):
         return innovation * over_rows(jnp.exp(-self._log_scale)), self._log_det(y, sign=-1)
 
     def _log_det(self, images: Array, *, sign: int) -> Array:
-        total = sign * images.shape[-3] * images.shape[-2] * self._log_scale.sum(-1)
+        total = sign * pixels(images, self._valid) * self._log_scale.sum(-1)
         batch = jnp.broadcast_shapes(total.shape, self._taps.shape[:-3])
         return per_image(jnp.broadcast_to(total, batch), images)
 
@@ -181,13 +185,13 @@ def _build(
     del layer, networks
     params = own["params"]
     if not _is_table(params):
-        return CausalConv(**params)
+        return CausalConv(**params, valid=images.valid)
     known = {"cameras": settings.cameras, "isos": settings.isos}
     rows = {
         name: table_rows(images.camera, images.iso, table, **known)
         for name, table in params.items()
     }
-    return CausalConv(**rows)
+    return CausalConv(**rows, valid=images.valid)
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
@@ -207,10 +211,11 @@ def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
     del own
     rows = _table_shape(settings)
     place = left.row if rows else jnp.zeros_like(left.row)
-    grams, pixels = gram(left.noise, place, radius=layer.radius, keys=int(np.prod(rows)))
+    given = {"radius": layer.radius, "keys": int(np.prod(rows)), "valid": left.valid}
+    grams, counted = gram(left.noise, place, **given)
     shrinkage = SHRINKAGE if rows else 0.0
     fit = fit_taps(
-        np.asarray(grams), np.asarray(pixels), channels=layer.channels, shrinkage=shrinkage
+        np.asarray(grams), np.asarray(counted), channels=layer.channels, shrinkage=shrinkage
     )
     fitted = whitening_parameters(*fit)
     params = {

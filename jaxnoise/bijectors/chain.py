@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.batch import whole_cells
 from jaxnoise.bijectors import (
     _distrax,
     causal_conv,
@@ -39,6 +40,7 @@ __all__ = [
     "SHARED",
     "Layer",
     "build_chain",
+    "counted",
     "layer_builder",
     "kind_of",
     "latent_shape",
@@ -181,6 +183,29 @@ def clean_at(clean: Float[Array, "n h w c"], channels: int) -> Float[Array, "n h
     return clean
 
 
+def counted(settings: Settings, valid: Bool[Array, "n h w 1"]) -> Bool[Array, "n h w 1"]:
+    """The pixels that count in a likelihood: all of which squeezes make valid latent pixels.
+
+    Args:
+        settings: the model's configuration.
+        valid: shape (N, H, W, 1), True where a pixel counts.
+
+    Returns:
+        Same shape: without squeezes the same, with them True in cells of valid pixels alone.
+    """
+    return whole_cells(valid, side_factor(settings.arch, settings.channels))
+
+
+def valid_at(
+    settings: Settings, valid: Bool[Array, "n h w 1"] | None, channels: int
+) -> Bool[Array, "n h2 w2 1"] | None:
+    """The pixels that count at the resolution at which images have so many channels."""
+    if valid is None:
+        return None
+    side = math.isqrt(channels // settings.channels)
+    return counted(settings, valid)[:, ::side, ::side]
+
+
 def own_variables(variables: Mapping[str, Mapping[str, Any]], layer: Layer) -> Own:
     """What a layer stores among the variables of its chain.
 
@@ -203,6 +228,7 @@ def layer_builder(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, "*n"],
     iso: Num[Array, "*n"],
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Callable[[Layer], Any]:
     """A function from a layer to its bijector, for one batch of conditions.
 
@@ -213,13 +239,15 @@ def layer_builder(
         clean: shape (N, H, W, C), fraction of full scale.
         camera: shape (N,), index into the known cameras.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts in log-determinants; None: all do.
 
     Returns:
         The function; its bijectors act on events (H, W, C), forward from latent to noise.
     """
 
     def build(layer: Layer) -> Any:
-        images = Images(clean_at(clean, layer.channels), camera, iso)
+        shown = valid_at(settings, valid, layer.channels)
+        images = Images(clean_at(clean, layer.channels), camera, iso, shown)
         own = own_variables(variables, layer)
         return kind_of(layer).build(layer, own, images, settings, networks)
 

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
-from jaxnoise.bijectors._shapes import EVENT_NDIMS, per_image
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, per_image, pixels
 from jaxnoise.bijectors.layer_kind import (
     Images,
     Layer,
@@ -36,6 +36,8 @@ class Conv1x1(_distrax.Bijector):
         upper: Float[Array, " t"],
         sign: Float[Array, " c"],
         log_diagonal: Float[Array, " c"],
+        *,
+        valid: Bool[Array, "*v h w 1"] | None = None,
     ):
         """Builds the layer.
 
@@ -45,6 +47,8 @@ class Conv1x1(_distrax.Bijector):
             upper: strict upper triangle of U, row-major, same shape.
             sign: signs of U's diagonal, shape (C,), each 1 or -1.
             log_diagonal: logarithms of the absolute values of U's diagonal, shape (C,).
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Raises:
             UsageError: when the shapes do not belong together.
@@ -71,7 +75,7 @@ class Conv1x1(_distrax.Bijector):
         rows, columns = np.triu_indices(channels, 1)
         diagonal = jnp.diag(sign * jnp.exp(log_diagonal))
         self._upper = diagonal.at[rows, columns].set(upper)
-        self._log_det = log_diagonal.sum()
+        self._log_det, self._valid = log_diagonal.sum(), valid
 
     def matrix(self) -> Float[Array, "c c"]:
         """The matrix A = P L U that takes noise rows to latent rows, shape (C, C)."""
@@ -94,7 +98,7 @@ class Conv1x1(_distrax.Bijector):
 
         Source: Noise Flow, Eq. 9.
         """
-        log_det = -x.shape[-3] * x.shape[-2] * self._log_det
+        log_det = -pixels(x, self._valid) * self._log_det
         noise = jnp.matmul(x, self.inverse_matrix(), precision="highest")
         return noise, per_image(log_det, x)
 
@@ -109,7 +113,7 @@ class Conv1x1(_distrax.Bijector):
 
         Source: Noise Flow, Eq. 9.
         """
-        log_det = y.shape[-3] * y.shape[-2] * self._log_det
+        log_det = pixels(y, self._valid) * self._log_det
         return jnp.matmul(y, self.matrix(), precision="highest"), per_image(log_det, y)
 
 
@@ -155,8 +159,8 @@ def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
 def _build(
     layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
 ) -> Conv1x1:
-    del layer, images, settings, networks
-    return Conv1x1(**own["constants"], **own["params"])
+    del layer, settings, networks
+    return Conv1x1(**own["constants"], **own["params"], valid=images.valid)
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
@@ -170,6 +174,8 @@ def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
     """Whitens the channels, then rotates them as before."""
     del settings
     rows = np.asarray(left.noise).astype(np.float64).reshape(-1, layer.channels)
+    if left.valid is not None:
+        rows = rows[np.asarray(left.valid).ravel()]
     whitening = np.linalg.inv(np.linalg.cholesky(rows.T @ rows / len(rows))).T
     rotation = Conv1x1(**own["constants"], **own["params"]).matrix()
     return _stored(whitening @ np.asarray(rotation).astype(np.float64))

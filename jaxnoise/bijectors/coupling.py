@@ -1,7 +1,7 @@
 """Affine coupling: some channels shift and scale the others."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, sum_event
@@ -35,18 +35,20 @@ class AffineCoupling(_distrax.Bijector):
     It has no parameters of its own: the conditioner holds them.
     """
 
-    def __init__(self, conditioner: Conditioner):
+    def __init__(self, conditioner: Conditioner, *, valid: Bool[Array, "*v h w 1"] | None = None):
         """Builds the layer.
 
         Args:
             conditioner: takes the kept channels, shape (..., H, W, C // 2), to (shift, log_scale),
                 each of shape (..., H, W, C - C // 2). A function of arrays, built inside the jitted
                 function.
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Source: Noise Flow, Eqs. 10 and 11.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS)
-        self._conditioner = conditioner
+        self._conditioner, self._valid = conditioner, valid
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
         """Latent to noise.
@@ -62,7 +64,7 @@ class AffineCoupling(_distrax.Bijector):
         kept, changed = jnp.split(x, [kept_channels(x.shape[-1])], -1)
         shift, log_scale = self._conditioner(kept)
         changed = (changed - shift) * jnp.exp(-log_scale)
-        return jnp.concatenate([kept, changed], -1), -sum_event(log_scale)
+        return jnp.concatenate([kept, changed], -1), -sum_event(log_scale, self._valid)
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
         """Noise to latent.
@@ -78,14 +80,14 @@ class AffineCoupling(_distrax.Bijector):
         kept, changed = jnp.split(y, [kept_channels(y.shape[-1])], -1)
         shift, log_scale = self._conditioner(kept)
         changed = changed * jnp.exp(log_scale) + shift
-        return jnp.concatenate([kept, changed], -1), sum_event(log_scale)
+        return jnp.concatenate([kept, changed], -1), sum_event(log_scale, self._valid)
 
 
 def _build(
     layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
 ) -> AffineCoupling:
-    del images, settings
-    return AffineCoupling(networks.conditioner(layer, own))
+    del settings
+    return AffineCoupling(networks.conditioner(layer, own), valid=images.valid)
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
-from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, per_image
+from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, per_image, pixels
 from jaxnoise.bijectors.layer_kind import Images, Layer, LayerKind, Networks, Own, Settings, Token
 from jaxnoise.bijectors.signal_and_gain import PARAMETERISATIONS, SHARED, unused
 from jaxnoise.bijectors.signal_fit import fit_signal_and_gain
@@ -21,16 +21,20 @@ class Gain(_distrax.Bijector):
     The parameter is stored as a logarithm.
     """
 
-    def __init__(self, log_gain: Float[Array, "*n"]):
+    def __init__(
+        self, log_gain: Float[Array, "*n"], *, valid: Bool[Array, "*v h w 1"] | None = None
+    ):
         """Builds the layer.
 
         Args:
             log_gain: log of the gain, shape () or (N,).
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Source: Noise Flow, Eqs. 14 to 16.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
-        self._log_gain = jnp.asarray(log_gain)
+        self._log_gain, self._valid = jnp.asarray(log_gain), valid
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
         """Latent to noise.
@@ -43,7 +47,7 @@ class Gain(_distrax.Bijector):
 
         Source: Noise Flow, Eqs. 14 and 15.
         """
-        size = x.shape[-3] * x.shape[-2] * x.shape[-1]
+        size = pixels(x, self._valid) * x.shape[-1]
         return x * over_pixels(jnp.exp(self._log_gain)), per_image(size * self._log_gain, x)
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
@@ -57,7 +61,7 @@ class Gain(_distrax.Bijector):
 
         Source: Noise Flow, Eqs. 14 and 15.
         """
-        size = y.shape[-3] * y.shape[-2] * y.shape[-1]
+        size = pixels(y, self._valid) * y.shape[-1]
         return y * over_pixels(jnp.exp(-self._log_gain)), per_image(-size * self._log_gain, y)
 
 
@@ -69,7 +73,7 @@ def _gain(own: Own, images: Images, settings: Settings) -> Array:
 
 def _build(layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks) -> Gain:
     del layer, networks
-    return Gain(_gain(own, images, settings))
+    return Gain(_gain(own, images, settings), valid=images.valid)
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
+
+from jaxnoise.curve import VARIANCE_FLOOR
 
 MOMENTS = "moments"
 """The group of parameters that start at the data's moments."""
@@ -98,11 +100,14 @@ class Images(NamedTuple):
         clean: at the layer's resolution, shape (N, H, W, C), fraction of full scale.
         camera: shape (N,), index into the cameras.
         iso: shape (N,), ISO numbers.
+        valid: at the layer's resolution, shape (N, H, W, 1), True where a pixel counts; None: all
+            do.
     """
 
     clean: Float[Array, "n h w c"]
     camera: Num[Array, "*n"]
     iso: Num[Array, "*n"]
+    valid: Bool[Array, "n h w 1"] | None = None
 
 
 class Left(NamedTuple):
@@ -114,11 +119,16 @@ class Left(NamedTuple):
         clean: at the same resolution, shape (N, H, W, C), fraction of full scale.
         row: of the table over cameras and ISO numbers, flattened, that is nearest to each image,
             shape (N,).
+        valid: at the same resolution, shape (N, H, W, 1), True where a pixel counts; None: all do.
+            The others hold 0.
+        variance_floor: smallest variance of the noise that the fit states, in its squared unit.
     """
 
     noise: Float[Array, "n h w c"]
     clean: Float[Array, "n h w c"]
     row: Num[Array, " n"]
+    valid: Bool[Array, "n h w 1"] | None = None
+    variance_floor: float = VARIANCE_FLOOR
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, sum_event
@@ -30,16 +30,25 @@ class NoiseCurve(_distrax.Bijector):
     and means.
     """
 
-    def __init__(self, clean: Float[Array, "*n h w c"], curve: Curve):
+    def __init__(
+        self,
+        clean: Float[Array, "*n h w c"],
+        curve: Curve,
+        *,
+        valid: Bool[Array, "*v h w 1"] | None = None,
+    ):
         """Builds the layer for given clean images.
 
         Args:
             clean: shape (..., H, W, C), fraction of full scale.
             curve: per channel, or per image and channel: see `jaxnoise.curve.Curve`.
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Source: Foi et al. 2008, Eq. 2, generalised to free curves.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS)
+        self._valid = valid
         self._log_std, self._mean = evaluate(curve, clean)
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
@@ -56,7 +65,7 @@ class NoiseCurve(_distrax.Bijector):
         log_std = jnp.broadcast_to(
             self._log_std, jnp.broadcast_shapes(x.shape, self._log_std.shape)
         )
-        return self._mean + x * jnp.exp(log_std), sum_event(log_std)
+        return self._mean + x * jnp.exp(log_std), sum_event(log_std, self._valid)
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
         """Noise to latent.
@@ -72,7 +81,7 @@ class NoiseCurve(_distrax.Bijector):
         log_std = jnp.broadcast_to(
             self._log_std, jnp.broadcast_shapes(y.shape, self._log_std.shape)
         )
-        return (y - self._mean) * jnp.exp(-log_std), -sum_event(log_std)
+        return (y - self._mean) * jnp.exp(-log_std), -sum_event(log_std, self._valid)
 
 
 def _build(
@@ -84,7 +93,7 @@ def _build(
         name: table_rows(images.camera, images.iso, table, **known)
         for name, table in own["params"].items()
     }
-    return NoiseCurve(images.clean, Curve(**rows))
+    return NoiseCurve(images.clean, Curve(**rows), valid=images.valid)
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
@@ -100,8 +109,10 @@ def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
     """The moments of the noise in bins of the clean intensity."""
     del own, layer
     cameras, isos = len(settings.cameras), settings.isos
-    moments = intensity_moments(left.noise, left.clean, left.row, keys=cameras * len(isos))
-    table = curve_table(moments, cameras=cameras, isos=isos, knots=settings.knots)
+    given = {"keys": cameras * len(isos), "valid": left.valid}
+    moments = intensity_moments(left.noise, left.clean, left.row, **given)
+    options = {"knots": settings.knots, "variance_floor": left.variance_floor}
+    table = curve_table(moments, cameras=cameras, isos=isos, **options)
     params = {name: jnp.asarray(value, left.noise.dtype) for name, value in table.items()}
     return {"params": params}
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, sum_event
@@ -25,6 +25,8 @@ class SignalDependent(_distrax.Bijector):
         log_beta1: Float[Array, "*b1"],
         log_beta2: Float[Array, "*b2"],
         log_gain: Float[Array, "*g"] | float = 0.0,
+        *,
+        valid: Bool[Array, "*v h w 1"] | None = None,
     ):
         """Builds the layer for given clean images.
 
@@ -35,12 +37,15 @@ class SignalDependent(_distrax.Bijector):
             log_beta2: log of the variance at zero signal, shape () or (N,).
             log_gain: log of the gain that takes the unamplified signal to `clean`, shape () or
                 (N,).
+            valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
+                do.
 
         Source: Noise Flow, Eqs. 12 and 13 and the latent clean image of Section 4.1.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS)
         slope = jnp.exp(jnp.asarray(log_beta1) - jnp.asarray(log_gain))
         variance = over_pixels(slope) * jnp.maximum(clean, 0.0) + over_pixels(jnp.exp(log_beta2))
+        self._valid = valid
         self._log_scale = 0.5 * jnp.log(jnp.maximum(variance, VARIANCE_FLOOR))
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
@@ -57,7 +62,7 @@ class SignalDependent(_distrax.Bijector):
         log_scale = jnp.broadcast_to(
             self._log_scale, jnp.broadcast_shapes(x.shape, self._log_scale.shape)
         )
-        return x * jnp.exp(log_scale), sum_event(log_scale)
+        return x * jnp.exp(log_scale), sum_event(log_scale, self._valid)
 
     def inverse_and_log_det(self, y: Float[Array, "*n h w c"]):
         """Noise to latent, with the log-determinant summed over (H, W, C).
@@ -73,7 +78,7 @@ class SignalDependent(_distrax.Bijector):
         log_scale = jnp.broadcast_to(
             self._log_scale, jnp.broadcast_shapes(y.shape, self._log_scale.shape)
         )
-        return y * jnp.exp(-log_scale), -sum_event(log_scale)
+        return y * jnp.exp(-log_scale), -sum_event(log_scale, self._valid)
 
 
 def _build(
@@ -83,7 +88,8 @@ def _build(
     known = {"cameras": settings.cameras, "isos": settings.isos}
     parameters = PARAMETERISATIONS[settings.parameterisation]
     shared = parameters(own["params"], images.camera, images.iso, **known)
-    return SignalDependent(images.clean, shared.log_beta1, shared.log_beta2, shared.log_signal_gain)
+    betas = shared.log_beta1, shared.log_beta2, shared.log_signal_gain
+    return SignalDependent(images.clean, *betas, valid=images.valid)
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:

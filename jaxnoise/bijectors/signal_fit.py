@@ -11,12 +11,14 @@ from jax.flatten_util import ravel_pytree
 from jaxnoise.bijectors.layer_kind import Left, Own, Settings
 from jaxnoise.bijectors.signal_and_gain import PARAMETERISATIONS
 from jaxnoise.bijectors.signal_and_gain import VARIANCE_FLOOR as SIGNAL_FLOOR
-from jaxnoise.curve import VARIANCE_FLOOR, intensity_moments
+from jaxnoise.curve import intensity_moments
 
 MAX_STEPS = 200
 DAMPING = 1e-3
 RIDGE = 1e-4
 """Pull towards the initial values, which fixes what the data leave free."""
+TINY = 1e-6
+"""Smallest slope of a log variance that is divided by."""
 
 
 class _Bins(NamedTuple):
@@ -42,7 +44,7 @@ def fit_signal_and_gain(own: Own, left: Left, settings: Settings) -> Own:
 
     Args:
         own: initial `params`.
-        left: the noise and the clean images.
+        left: the noise and the clean images, the pixels that count, and the floor of the variance.
         settings: the model's configuration.
 
     Returns:
@@ -51,13 +53,13 @@ def fit_signal_and_gain(own: Own, left: Left, settings: Settings) -> Own:
     Source: Noise Flow, Eqs. 12 to 16, for the variance model; the scoring is textbook.
     """
     keys = len(settings.cameras) * len(settings.isos)
-    moments = intensity_moments(left.noise, left.clean, left.row, keys=keys)
+    moments = intensity_moments(left.noise, left.clean, left.row, keys=keys, valid=left.valid)
     count = moments.number.sum(1)
     filled = np.maximum(count, 1.0)
     bins = _Bins(
         weight=0.5 * count / max(count.sum(), 1.0),
         intensity=moments.intensity.sum(1) / filled,
-        square=np.maximum(moments.second.sum(1) / filled, VARIANCE_FLOOR),
+        square=np.maximum(moments.second.sum(1) / filled, left.variance_floor),
     )
     start, unravel = ravel_pytree(own["params"])
     log_variance = _log_variance(own["params"], settings, bins.intensity)
@@ -75,7 +77,8 @@ def fit_signal_and_gain(own: Own, left: Left, settings: Settings) -> Own:
     )
     fitted = unravel(jnp.asarray(theta, start.dtype))
     seen = count.sum(1).reshape(len(settings.cameras), len(settings.isos)) > 0
-    return {**own, "params": _complete(fitted, settings, seen)}
+    complete = _complete(fitted, settings, seen)
+    return {**own, "params": _held_up(complete, settings, left.variance_floor)}
 
 
 def _log_variance(shared: dict, settings: Settings, intensity: np.ndarray) -> Callable:
@@ -157,3 +160,22 @@ def _complete(fitted: dict, settings: Settings, seen: np.ndarray) -> dict:
             mean = rows[..., cameras].mean(-1, keepdims=True)
             complete[name] = jnp.asarray(np.where(cameras, rows, mean))
     return complete
+
+
+def _held_up(params: dict, settings: Settings, variance_floor: float) -> dict:
+    """The parameters with no camera's and ISO's variance at zero intensity below the floor.
+
+    It falls below where the data are bright and the line through them meets zero first.
+    """
+    if "b2" not in params:
+        return params
+    dark = np.zeros((len(settings.cameras) * len(settings.isos), 1))
+    at_zero = _log_variance(params, settings, dark)
+
+    def of_read(b2: jax.Array) -> jax.Array:
+        return at_zero({**params, "b2": b2})
+
+    value, slope = jax.jvp(of_read, (params["b2"],), (jnp.ones_like(params["b2"]),))
+    missing = np.log(variance_floor) - np.asarray(value).astype(np.float64)
+    step = float(np.max(missing / np.maximum(np.asarray(slope), TINY), initial=0.0))
+    return {**params, "b2": params["b2"] + step} if step > 0 else params

@@ -1,26 +1,32 @@
 """Squared errors of denoisers: against clean images, and against a second noisy shot."""
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
+
+from jaxnoise.batch import mean_valid, only_valid
 
 
 def squared_error(
-    estimate: Float[Array, "n h w c"], target: Float[Array, "n h w c"]
+    estimate: Float[Array, "n h w c"],
+    target: Float[Array, "n h w c"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, "n h w c"]:
     """The squared error of each pixel, as for supervised training.
 
     Args:
         estimate: of the clean images, shape (N, H, W, C), fraction of full scale, not clipped.
         target: clean images, or other noisy shots of the same scenes, same shape and unit.
+        valid: shape (N, H, W, 1), True where a pixel counts; None: all do.
 
     Returns:
-        Shape (N, H, W, C), squared unit, at least 0. In expectation the error against another
-        shot is that against the clean image plus the variance of that shot's noise.
+        Shape (N, H, W, C), squared unit, at least 0, and 0 at pixels that do not count. In
+        expectation the error against another shot is that against the clean image plus the variance
+        of that shot's noise.
 
     Source: DnCNN (Zhang et al. 2017), Eq. 1, for clean targets; Noise2Noise (Lehtinen et al.
         2018), Eq. 6, for noisy ones.
     """
-    return (estimate - target) ** 2
+    return only_valid(estimate - target, valid) ** 2
 
 
 def noise2noise_error(
@@ -28,6 +34,8 @@ def noise2noise_error(
     estimate2: Float[Array, "n h w c"],
     noisy1: Float[Array, "n h w c"],
     noisy2: Float[Array, "n h w c"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, "n h w c"]:
     """The symmetric squared error of each pixel of two shots, each estimate against the other shot.
 
@@ -36,13 +44,15 @@ def noise2noise_error(
         estimate2: from the second shot, same shape and unit.
         noisy1: the first shot, same shape and unit.
         noisy2: a second, independent shot of the same scenes, same shape and unit.
+        valid: shape (N, H, W, 1), True where a pixel counts in both shots; None: all do.
 
     Returns:
         `0.5 (estimate1 - noisy2)^2 + 0.5 (estimate2 - noisy1)^2`, shape (N, H, W, C), squared unit.
 
     Source: Noise2Noise (Lehtinen et al. 2018), Eq. 6; both directions as in Noise2NoiseFlow, Eq. 5.
     """
-    return 0.5 * squared_error(estimate1, noisy2) + 0.5 * squared_error(estimate2, noisy1)
+    first = squared_error(estimate1, noisy2, valid=valid)
+    return 0.5 * first + 0.5 * squared_error(estimate2, noisy1, valid=valid)
 
 
 def two_shot_mse(
@@ -50,6 +60,8 @@ def two_shot_mse(
     estimate2: Float[Array, "n h w c"],
     target1: Float[Array, "n h w c"],
     target2: Float[Array, "n h w c"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, ""]:
     """The mean squared error of two estimates, each against a target of its own.
 
@@ -60,27 +72,33 @@ def two_shot_mse(
         estimate2: same shape and unit.
         target1: of the first estimate, same shape and unit.
         target2: of the second estimate, same shape and unit.
+        valid: shape (N, H, W, 1), True where a pixel counts in both shots; None: all do.
 
     Returns:
-        Scalar, squared unit: half the sum of the two means.
+        Scalar, squared unit: half the sum of the two means, over the pixels that count; 0 when none
+        does.
 
     Source: Noise2NoiseFlow, Eqs. 5 and 7, in the normalisation of its code.
     """
-    first, second = squared_error(estimate1, target1), squared_error(estimate2, target2)
-    return 0.5 * (jnp.mean(first) + jnp.mean(second))
+    first = squared_error(estimate1, target1, valid=valid)
+    second = squared_error(estimate2, target2, valid=valid)
+    return 0.5 * (mean_valid(first, valid) + mean_valid(second, valid))
 
 
-def half_sum_per_image(error: Float[Array, "n h w c"]) -> Float[Array, ""]:
+def half_sum_per_image(
+    error: Float[Array, "n h w c"], *, valid: Bool[Array, "n h w 1"] | None = None
+) -> Float[Array, ""]:
     """Half the summed error of an image, averaged over the batch: what optimisers minimise.
 
     A sum, and no mean, over pixels keeps gradients large next to the epsilon of Adam.
 
     Args:
         error: of each pixel, shape (N, H, W, C), such as `squared_error`.
+        valid: shape (N, H, W, 1), True where a pixel counts; None: all do.
 
     Returns:
-        Scalar, unit of the error: `0.5 H W C mean(error)`.
+        Scalar, unit of the error: `0.5 H W C mean(error)`, the mean over the pixels that count.
 
     Source: DnCNN (Zhang et al. 2017), Eq. 1.
     """
-    return 0.5 * jnp.mean(error) * error[0].size
+    return 0.5 * mean_valid(error, valid) * error[0].size

@@ -10,7 +10,13 @@ from jaxnoise.metrics.histograms import (
     noise_counts,
     patch_marginal_kl,
 )
-from jaxnoise.metrics.likelihood import nll_per_dim, paired_difference, relative_improvement
+from jaxnoise.metrics.likelihood import (
+    mean_nll_per_dim,
+    nll_per_dim,
+    paired_difference,
+    relative_improvement,
+    valid_dimensions,
+)
 from jaxnoise.metrics.psnr import psnr
 from jaxnoise.metrics.sampling_floor import floor_from_counts, marginal_kl_floor
 from jaxnoise.metrics.ssim import SSIM_PRESETS, SsimPreset, ssim
@@ -26,6 +32,7 @@ __all__ = [
     "ks_from_counts",
     "marginal_kl",
     "marginal_kl_floor",
+    "mean_nll_per_dim",
     "nll_per_dim",
     "noise_counts",
     "paired_difference",
@@ -33,4 +40,5 @@ __all__ = [
     "psnr",
     "relative_improvement",
     "ssim",
+    "valid_dimensions",
 ]

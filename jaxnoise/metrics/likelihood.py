@@ -5,24 +5,28 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from jaxtyping import Array, Num
+from jaxtyping import Array, Bool, Num
 
 from jaxnoise.errors import UsageError
 from jaxnoise.metrics._namespace import namespace
 
 
 def nll_per_dim(
-    log_prob: Num[Array | np.ndarray, "*batch"], shape: Sequence[int]
+    log_prob: Num[Array | np.ndarray, "*batch"],
+    shape: Sequence[int],
+    valid: Bool[Array | np.ndarray, "*batch h w 1"] | None = None,
 ) -> Num[Array | np.ndarray, "*batch"]:
     """Negative log-likelihood per dimension of each image.
 
     Args:
         log_prob: log-density of each image in nats, any shape.
         shape: shape of one image, such as (H, W, C); its product is the number of dimensions.
+        valid: True at the pixels of which it is the density, shape (..., H, W, 1); None: of all.
 
     Returns:
-        Nats per dimension, same shape as `log_prob`. Lower is better; the value depends on the unit
-        of the noise.
+        Nats per dimension, same shape as `log_prob`; 0 for an image without a valid pixel, which
+        has no say in a mean: see `mean_nll_per_dim` and `valid_dimensions`. Lower is better; the
+        value depends on the unit of the noise.
 
     Raises:
         UsageError: when `shape` has no elements.
@@ -32,7 +36,54 @@ def nll_per_dim(
     dimensions = math.prod(shape)
     if dimensions < 1:
         raise UsageError(f"an image of shape {tuple(shape)} has no dimensions: pass (H, W, C).")
-    return -log_prob / dimensions
+    if valid is None:
+        return -log_prob / dimensions
+    xp = namespace(log_prob, valid)
+    count = valid_dimensions(valid, shape)
+    return xp.where(count > 0, -log_prob / xp.maximum(count, 1), 0).astype(log_prob.dtype)
+
+
+def valid_dimensions(
+    valid: Bool[Array | np.ndarray, "*batch h w 1"], shape: Sequence[int]
+) -> Num[Array | np.ndarray, "*batch"]:
+    """How many values of each image count.
+
+    Args:
+        valid: True where a pixel counts, shape (..., H, W, 1).
+        shape: shape of one image, (H, W, C).
+
+    Returns:
+        The number of valid pixels times C, shape (...), integers.
+    """
+    return valid.sum((-3, -2, -1)) * shape[-1]
+
+
+def mean_nll_per_dim(
+    log_prob: Num[Array | np.ndarray, " n"],
+    shape: Sequence[int],
+    valid: Bool[Array | np.ndarray, "n h w 1"] | None = None,
+) -> Num[Array | np.ndarray, ""] | np.floating:
+    """Mean negative log-likelihood per dimension, over all values that count.
+
+    An image has as much say as it has valid pixels.
+
+    Args:
+        log_prob: log-density of each image in nats, shape (N,).
+        shape: shape of one image, (H, W, C).
+        valid: True at the pixels of which it is the density, shape (N, H, W, 1); None: of all.
+
+    Returns:
+        Nats per dimension, a scalar; 0 when no image has a valid pixel.
+
+    Raises:
+        UsageError: when `shape` has no elements.
+
+    Source: Abdelhamed et al., Noise Flow, section 5.1.
+    """
+    if valid is None:
+        return nll_per_dim(log_prob, shape).mean()
+    xp = namespace(log_prob, valid)
+    return -log_prob.sum() / xp.maximum(valid_dimensions(valid, shape).sum(), 1)
 
 
 def relative_improvement(

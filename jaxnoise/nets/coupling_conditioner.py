@@ -3,11 +3,16 @@
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.initializers import normal, variance_scaling, zeros_init
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 BATCH_NORM_EPSILON = {"batch": 1e-4, "batch_affine": 1e-5}
 """Added to the variance, by kind of normalisation."""
 BATCH_NORM_MOMENTUM = 0.9
+
+
+def pixels_of_statistics(valid: Bool[Array, "*n h w 1"]) -> Bool[Array, "*n h w 1"]:
+    """The pixels that count, or all where none does: statistics of nothing are not numbers."""
+    return valid | ~valid.any()
 
 
 class CouplingConditioner(nn.Module):
@@ -33,7 +38,11 @@ class CouplingConditioner(nn.Module):
 
     @nn.compact
     def __call__(
-        self, kept: Float[Array, "*n h w k"], *, train: bool = False
+        self,
+        kept: Float[Array, "*n h w k"],
+        *,
+        train: bool = False,
+        valid: Bool[Array, "*n h w 1"] | None = None,
     ) -> tuple[Float[Array, "*n h w c"], Float[Array, "*n h w c"]]:
         """Shift and log scale, each of shape (..., H, W, changed).
 
@@ -41,6 +50,8 @@ class CouplingConditioner(nn.Module):
             kept: shape (..., H, W, K).
             train: with batch normalisation, use this batch's statistics and update the running
                 ones.
+            valid: shape (..., H, W, 1), True where a pixel counts in these, unless
+                none does; None: all do.
 
         Returns:
             Shift, and log scale bounded by the learned `scale`.
@@ -50,6 +61,7 @@ class CouplingConditioner(nn.Module):
             kernel_init = normal(0.05 * self.width / 512)
         else:
             kernel_init = variance_scaling(2.0, "fan_in", "normal")
+        seen = None if valid is None else pixels_of_statistics(valid)
         hidden = kept
         for name, size in (("first", 3), ("second", 1)):
             hidden = nn.Conv(self.width, (size, size), kernel_init=kernel_init, name=name)(hidden)
@@ -63,7 +75,7 @@ class CouplingConditioner(nn.Module):
                     use_bias=affine,
                     use_fast_variance=False,
                     name=f"{name}_norm",
-                )(hidden)
+                )(hidden, mask=seen)
             hidden = nn.relu(hidden)
         ring = [(0, 0)] * (hidden.ndim - 3) + [(1, 1), (1, 1), (0, 0)]
         edge = jnp.zeros((*hidden.shape[:-1], 1), hidden.dtype)

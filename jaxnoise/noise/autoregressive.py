@@ -12,11 +12,19 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.batch import only_valid
 from jaxnoise.causal import SHRINKAGE, fit_taps, gram, predict, solve
 from jaxnoise.conditions import check_conditions, nearest_rows, table_rows
-from jaxnoise.curve import Curve, curve_table, evaluate, intensity_moments
+from jaxnoise.curve import (
+    VARIANCE_FLOOR,
+    Curve,
+    curve_table,
+    evaluate,
+    intensity_moments,
+    smallest_correction,
+)
 
 MIX = "nhwc,ndc->nhwd"
 
@@ -46,6 +54,9 @@ def fit(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+    variance_floor: float = VARIANCE_FLOOR,
 ) -> dict[str, Array]:
     """Curve, taps and covariance of the prediction error for every camera and ISO.
 
@@ -55,6 +66,10 @@ def fit(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
+        variance_floor: smallest variance, squared unit of full scale; for data in steps, that of
+            rounding to them, `step**2 / 12`.
 
     Returns:
         `log_shot`, `log_read`, `log_std`, `mean` (see `jaxnoise.curve.Curve`), `taps` and
@@ -66,20 +81,32 @@ def fit(
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
-    moments = intensity_moments(noise, clean, key, keys=cameras * isos)
-    table = curve_table(moments, cameras=cameras, isos=config.isos, knots=config.knots)
+    noise, clean = only_valid(noise, valid), only_valid(clean, valid)
+    moments = intensity_moments(noise, clean, key, keys=cameras * isos, valid=valid)
+    options = {"knots": config.knots, "variance_floor": variance_floor}
+    table = curve_table(moments, cameras=cameras, isos=config.isos, **options)
     variables = {name: jnp.asarray(value, noise.dtype) for name, value in table.items()}
     residual, _ = jax.jit(_normalise, static_argnums=1)(
         variables, config, noise, clean, camera, iso
     )
-    sums, pixels = gram(residual, key, radius=config.radius, keys=cameras * isos)
+    given = {"radius": config.radius, "keys": cameras * isos, "valid": valid}
+    sums, pixels = gram(residual, key, **given)
     taps, covariance = fit_taps(
         np.asarray(sums), np.asarray(pixels), channels=config.channels, shrinkage=SHRINKAGE
     )
     for name, value in {"taps": taps, "factor": np.linalg.cholesky(covariance)}.items():
         shaped = value.reshape(cameras, isos, *value.shape[1:])
         variables[name] = jnp.asarray(shaped, noise.dtype)
-    return variables
+    return {**variables, "log_std": _held_up(table, variables, variance_floor)}
+
+
+def _held_up(table: dict[str, np.ndarray], variables: dict[str, Array], variance_floor: float):
+    """The curve's corrections with the floor under the variance that a prediction leaves, too."""
+    scale = np.diagonal(np.asarray(variables["factor"]).astype(np.float64), axis1=-2, axis2=-1)
+    line = np.exp(table["log_shot"]), np.exp(table["log_read"])
+    knots = table["log_std"].shape[-1]
+    smallest = smallest_correction(*line, knots, variance_floor / scale**2)
+    return jnp.asarray(np.maximum(table["log_std"], smallest), variables["log_std"].dtype)
 
 
 def _rows(variables, config, camera, iso, *names):
@@ -102,6 +129,8 @@ def log_prob(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, " n"]:
     """Log density of noise given clean images.
 
@@ -112,6 +141,8 @@ def log_prob(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
         Nats per image, shape (N,).
@@ -122,12 +153,17 @@ def log_prob(
     Source: Jain 1989, Chapter 6.
     """
     taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
+    noise, clean = only_valid(noise, valid), only_valid(clean, valid)
     residual, log_std = _normalise(variables, config, noise, clean, camera, iso)
+    # Neighbours see what is expected where nothing is known.
+    residual, log_std = only_valid(residual, valid), only_valid(log_std, valid)
     error = residual - predict(residual, taps)
     white = jnp.einsum(MIX, error, jnp.linalg.inv(factor), precision="highest")
     pixels = noise.shape[1] * noise.shape[2]
+    if valid is not None:
+        pixels = valid.sum((1, 2, 3)).astype(noise.dtype)
     log_volume = jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)).sum(-1) * pixels
-    energy = 0.5 * (white**2 + jnp.log(2.0 * jnp.pi)).sum((1, 2, 3))
+    energy = 0.5 * only_valid(white**2 + jnp.log(2.0 * jnp.pi), valid).sum((1, 2, 3))
     return -energy - log_std.sum((1, 2, 3)) - log_volume
 
 

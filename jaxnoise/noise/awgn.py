@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.batch import mean_valid, only_valid
 from jaxnoise.curve import VARIANCE_FLOOR
 
 
@@ -30,6 +31,9 @@ def fit(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+    variance_floor: float = VARIANCE_FLOOR,
 ) -> dict[str, Array]:
     """The maximum-likelihood variance.
 
@@ -39,13 +43,18 @@ def fit(
         clean: not used.
         camera: not used.
         iso: not used.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
+        variance_floor: smallest variance, squared unit of full scale; for data in steps, that of
+            rounding to them, `step**2 / 12`.
 
     Returns:
         `variance`, shape ().
 
     Source: Noise Flow, Eq. 2.
     """
-    return {"variance": jnp.maximum((noise**2).mean(), VARIANCE_FLOOR)}
+    square = mean_valid(only_valid(noise, valid) ** 2, valid)
+    return {"variance": jnp.maximum(square, variance_floor)}
 
 
 def log_prob(
@@ -55,6 +64,8 @@ def log_prob(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, " n"]:
     """Log density of noise.
 
@@ -65,6 +76,8 @@ def log_prob(
         clean: not used.
         camera: not used.
         iso: not used.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
         Nats per image, shape (N,).
@@ -72,7 +85,8 @@ def log_prob(
     Source: Noise Flow, Eq. 2.
     """
     variance = variables["variance"]
-    return -0.5 * (noise**2 / variance + jnp.log(2.0 * jnp.pi * variance)).sum((1, 2, 3))
+    energy = only_valid(noise, valid) ** 2 / variance + jnp.log(2.0 * jnp.pi * variance)
+    return -0.5 * only_valid(energy, valid).sum((1, 2, 3))
 
 
 def sample(

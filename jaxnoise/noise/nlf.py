@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.batch import only_valid
 from jaxnoise.conditions import check_conditions, fill_absent, nearest_rows, table_rows
 from jaxnoise.curve import VARIANCE_FLOOR, IntensityMoments, fit_linear_variance, intensity_moments
 
@@ -32,6 +33,9 @@ def fit(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+    variance_floor: float = VARIANCE_FLOOR,
 ) -> dict[str, Array]:
     """The maximum-likelihood shot and read variance of every camera and ISO.
 
@@ -41,6 +45,10 @@ def fit(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
+        variance_floor: smallest variance, squared unit of full scale; for data in steps, that of
+            rounding to them, `step**2 / 12`.
 
     Returns:
         `log_shot` and `log_read`, each of shape (cameras, ISO numbers); conditions without data
@@ -51,17 +59,21 @@ def fit(
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
-    moments = intensity_moments(noise, clean, key, keys=cameras * isos)
+    moments = intensity_moments(noise, clean, key, keys=cameras * isos, valid=valid)
     pooled = IntensityMoments(*(total.sum(1, keepdims=True) for total in moments))
-    shot, read = (values.reshape(cameras, isos) for values in fit_linear_variance(pooled))
-    tables = {"log_shot": (shot, 1.0), "log_read": (read, 2.0)}
+    fitted = fit_linear_variance(pooled, variance_floor=variance_floor)
+    shot, read = (values.reshape(cameras, isos) for values in fitted)
+    tables = {"log_shot": (shot, 1.0, VARIANCE_FLOOR), "log_read": (read, 2.0, variance_floor)}
     return {
-        name: jnp.asarray(
-            fill_absent(np.log(np.maximum(table, VARIANCE_FLOOR)), isos=config.isos, power=power),
-            noise.dtype,
-        )
-        for name, (table, power) in tables.items()
+        name: jnp.asarray(_filled(table, config.isos, power, floor), noise.dtype)
+        for name, (table, power, floor) in tables.items()
     }
+
+
+def _filled(table: np.ndarray, isos: tuple[int, ...], power: float, floor: float) -> np.ndarray:
+    """The logarithm of a table, complete and nowhere below that of the floor."""
+    logs = fill_absent(np.log(np.maximum(table, floor)), isos=isos, power=power)
+    return np.maximum(logs, np.log(floor))
 
 
 def variance(
@@ -104,6 +116,8 @@ def log_prob(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, " n"]:
     """Log density of noise given clean images.
 
@@ -114,6 +128,8 @@ def log_prob(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
         Nats per image, shape (N,).
@@ -123,8 +139,10 @@ def log_prob(
 
     Source: Noise Flow, Eq. 5.
     """
+    noise, clean = only_valid(noise, valid), only_valid(clean, valid)
     spread = variance(variables, config, clean, camera, iso)
-    return -0.5 * (noise**2 / spread + jnp.log(2.0 * jnp.pi * spread)).sum((1, 2, 3))
+    energy = noise**2 / spread + jnp.log(2.0 * jnp.pi * spread)
+    return -0.5 * only_valid(energy, valid).sum((1, 2, 3))
 
 
 def sample(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.conditions import check_conditions, fill_absent, nearest_rows, table_rows
 from jaxnoise.curve import VARIANCE_FLOOR, intensity_moments
@@ -26,6 +26,9 @@ def fit(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+    variance_floor: float = VARIANCE_FLOOR,
 ) -> dict[str, Array]:
     """The shot variance of every camera and ISO; what read noise there is counts in.
 
@@ -35,6 +38,9 @@ def fit(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
+        variance_floor: not used: without light there is no shot noise.
 
     Returns:
         `log_shot`, shape (cameras, ISO numbers): the value of one photon in units of full scale,
@@ -45,10 +51,11 @@ def fit(
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
-    moments = intensity_moments(noise, clean, key, keys=cameras * isos, bins=1)
+    moments = intensity_moments(noise, clean, key, keys=cameras * isos, bins=1, valid=valid)
     light, square = moments.intensity.sum((1, 2)), moments.second.sum((1, 2))
     with np.errstate(invalid="ignore"):
         photon = np.where(light > 0, square / light, np.nan).reshape(cameras, isos)
+    del variance_floor
     logs = np.log(np.maximum(photon, VARIANCE_FLOOR))
     return {"log_shot": jnp.asarray(fill_absent(logs, isos=config.isos, power=1.0), noise.dtype)}
 

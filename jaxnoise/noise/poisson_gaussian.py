@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.conditions import check_conditions, table_rows
+from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.noise import nlf, poisson
 
 
@@ -21,6 +22,9 @@ def fit(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+    variance_floor: float = VARIANCE_FLOOR,
 ) -> dict[str, Array]:
     """Shot and read variance of every camera and ISO, as of a noise level function.
 
@@ -30,13 +34,18 @@ def fit(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
+        variance_floor: smallest variance, squared unit of full scale; for data in steps, that of
+            rounding to them, `step**2 / 12`.
 
     Returns:
         `log_shot` and `log_read`, each of shape (cameras, ISO numbers).
 
     Source: Noise Flow, Eqs. 4 and 6.
     """
-    return nlf.fit(config, noise, clean, camera, iso)
+    options = {"valid": valid, "variance_floor": variance_floor}
+    return nlf.fit(config, noise, clean, camera, iso, **options)
 
 
 def sample(

@@ -45,6 +45,7 @@ def check(config: Config) -> None:
 def check_data(run: Run) -> str:
     """Refuses data that the loss cannot use, and a source of noise that does not fit them."""
     config, data = run.config, run.data["data"]
+    checks.require_shots(data)
     denoiser_config(config, channels=data.channels)
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     if config.loss == "noise2noise":

@@ -6,12 +6,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS
 from jaxnoise.protocols import Described
+from train.densities import MASK, mean_of_patches, validation_weights, with_mask
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.steps import shot_pairs
@@ -87,7 +87,10 @@ def _loss(
 ) -> tuple[Any, Any]:
     shots = (patches[name] for name in FIELDS)
     model = models.get("noise2noiseflow")
-    return model.joint_loss(variables, settings, *shots, train=train, key=key, **options)
+    mask = patches.get(MASK)
+    return model.joint_loss(
+        variables, settings, *shots, train=train, key=key, valid=mask, **options
+    )
 
 
 def trained(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def task(run: Run, *, settings: Any, variables: Mapping[str, Any]) -> Task:
     return Task(
         title=config.arch,
         state={"variables": dict(variables), "optimiser": optimiser.init(trained(variables))},
-        batch=partial(training_batch, run, FIELDS),
+        batch=partial(training_batch, run, with_mask(FIELDS, run.data["data"])),
         step=partial(joint_step, loss=loss, optimiser=optimiser),
         evaluate=_evaluation(run, settings, loss, variables),
         export=lambda state: state["variables"],
@@ -191,18 +194,20 @@ def _evaluation(run: Run, settings: Any, loss: Callable, start: Any) -> Callable
     possible = shot_pairs.likeliest(data, patches=config.start_patches, seed=config.seed, **limits)
     with_clean = "validation" in data.clean_splits
     names = ("noisy", "clean") if with_clean else ("noisy",)
-    measure = over_patches(partial(_pair_terms, loss, config.seed), run.mesh, names=FIELDS)
+    fields = with_mask(FIELDS, data)
+    measure = over_patches(partial(_pair_terms, loss, config.seed), run.mesh, names=fields)
     compare = over_patches(partial(_estimates, settings), run.mesh, names=names)
     noise_model = models.get(settings.noise_model_name)
 
-    def means(of: Callable, variables: Any) -> list[float]:
-        return (
-            of(variables, data.batches("validation", **limits)).mean(0, dtype=np.float64).tolist()
-        )
+    weights = validation_weights(data, **limits)
+
+    def means(of: Callable, variables: Any, weights: np.ndarray | None = None) -> list[float]:
+        values = of(variables, data.batches("validation", **limits))
+        return mean_of_patches(values, weights).tolist()
 
     def evaluate(state: Any, fixed: Any) -> Validation:
         del fixed
-        total, nll, mse = means(measure, state["variables"])
+        total, nll, mse = means(measure, state["variables"], weights)
         moved, error = means(compare, state["variables"])
         values: dict[str, Any] = {"validation_total": total, "validation_nll": nll}
         values["validation_mse"] = mse
@@ -224,7 +229,7 @@ def _evaluation(run: Run, settings: Any, loss: Callable, start: Any) -> Callable
         excess = max(possible - nll, 0.0) if config.train_denoiser else 0.0
         failed = None
         if not nll <= possible + TOLERANCE:
-            first = means(measure, start)[1]
+            first = means(measure, start, weights)[1]
             if not nll <= first + TOLERANCE:
                 failed = (
                     f"the NLL of {nll:.4g} nats per dimension is far above the {first:.4g} that "

@@ -23,7 +23,7 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import TestSet, test_set
 from train.steps import checks, denoising, shot_pairs
 from train.steps.option_groups import denoiser_config, noise_model_fields
-from train.steps.start import first_patches
+from train.steps.start import first_patches, variance_floor
 
 MODEL = "noise2noiseflow"
 PRETRAINING = "pretraining"
@@ -65,6 +65,7 @@ def check(config: Config) -> None:
 def check_data(run: Run) -> str:
     """Refuses data without pairs, and patches that cannot be squeezed."""
     config, data = run.config, run.data["data"]
+    checks.require_shots(data)
     settings_of(config, data)
     checks.check_patch_size(data, arch=config.arch)
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
@@ -96,7 +97,10 @@ def joint_task(run: Run, before: Mapping[str, Fitted]) -> Task:
     if config.start == "moments":
         first = first_patches(data, patches=config.start_patches, seed=config.seed)
         variables["noise_model"] = models.get(settings.noise_model_name).init_from_data(
-            variables["noise_model"], settings.noise_model, shot_pairs.halved_difference(first)
+            variables["noise_model"],
+            settings.noise_model,
+            shot_pairs.halved_difference(first),
+            variance_floor=variance_floor(data),
         )
     return step.task(run, settings=settings, variables=variables)
 
@@ -164,7 +168,7 @@ def _noise_results(run: Run, fitted: Mapping[str, Fitted], **options: Any) -> li
         fitted[JOINT].kept["noise_model"],
     )
     options |= {"mesh": run.mesh, "seed": config.seed, "temperature": config.temperature}
-    candidates = [*fitted_baselines(data, batch), noise_model]
+    candidates = [*fitted_baselines(data, batch, variance_floor=variance_floor(data)), noise_model]
     return [test_result(candidate, data, **options) for candidate in candidates]
 
 

@@ -19,14 +19,14 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import test_set
 from train.steps import checks, likelihood
 from train.steps.option_groups import noise_model_fields
-from train.steps.start import first_patches
+from train.steps.start import first_patches, variance_floor
 
 MODEL = "noiseflow"
 
 
 def architectures(config: Config) -> list[str]:
-    """The architectures of a run, its own last."""
-    return [arch for arch in dict.fromkeys((config.compare, config.arch)) if arch != NONE]
+    """The architectures of a run, its own first."""
+    return [arch for arch in dict.fromkeys((config.arch, config.compare)) if arch != NONE]
 
 
 def settings_of(config: Config, data: Any, *, arch: str) -> Any:
@@ -59,6 +59,7 @@ def check(config: Config) -> None:
 def check_data(run: Run) -> str:
     """Refuses data without clean images or noise, and patches that cannot be squeezed."""
     config, data = run.config, run.data["data"]
+    checks.require_shots(data)
     checks.require_clean(data, ("train", "validation", "test"))
     for arch in architectures(config):
         settings_of(config, data, arch=arch)
@@ -82,7 +83,8 @@ def task(run: Run, arch: str, before: Mapping[str, Fitted]) -> Task:
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     fresh = model.init(jax.random.key(config.seed), settings)
     started = models.require(MODEL, DataStarted)
-    variables = started.init_from_data(fresh, settings, to_noise_batch(first))
+    floor = variance_floor(data)
+    variables = started.init_from_data(fresh, settings, to_noise_batch(first), variance_floor=floor)
     return likelihood.task(run, title=arch, model=model, settings=settings, variables=variables)
 
 
@@ -96,6 +98,7 @@ def phases(run: Run) -> list[Phase]:
             model=MODEL,
             settings=settings_of(config, run.data["data"], arch=arch),
             folder="" if arch == config.arch else f"compare/{arch}",
+            compared=arch != config.arch,
         )
         for arch in architectures(config)
     ]
@@ -106,10 +109,12 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     config, data = run.config, run.data["data"]
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     model = models.require(MODEL, TrainedDensity)
-    candidates = fitted_baselines(data, to_noise_batch(first))
+    candidates = fitted_baselines(data, to_noise_batch(first), variance_floor=variance_floor(data))
+    fitted = dict(reversed(fitted.items()))  # in tables, what was trained comes last
     for arch, found in fitted.items():
         settings = settings_of(config, data, arch=arch)
-        candidates.append(Candidate(arch, model, settings, found.kept))
+        own = arch == config.arch
+        candidates.append(Candidate(arch, model, settings, found.kept, is_trained=own))
     limits: Any = {"batch_size": config.batch_size, "limit": config.test_patches}
     options = {"mesh": run.mesh, "seed": config.seed, "temperature": config.temperature, **limits}
     test = test_set(data, **limits)

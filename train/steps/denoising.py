@@ -7,12 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jaxnoise import models
+from jaxnoise.batch import mean_valid
 from jaxnoise.losses import half_sum_per_image, noise2noise_error, squared_error
 from jaxnoise.protocols import TrainedDenoiser
+from train.densities import MASK, mean_of_patches, validation_weights, with_mask
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.steps.noise_sources import NoiseSource
@@ -75,7 +76,8 @@ def noise2noise_errors(
     del fixed, key
     first, variables = denoise(variables, patches["noisy"])
     second, variables = denoise(variables, patches["noisy2"])
-    return noise2noise_error(first, second, patches["noisy"], patches["noisy2"]), variables
+    shots = patches["noisy"], patches["noisy2"]
+    return noise2noise_error(first, second, *shots, valid=patches.get(MASK)), variables
 
 
 def synthetic_errors(
@@ -145,15 +147,17 @@ def task(
     measured = partial(
         _patch_error, model=model, settings=settings, errors=errors, seed=config.seed
     )
-    measure = over_patches(measured, run.mesh, names=FIELDS[loss])
+    data, fields = run.data["data"], FIELDS[loss]
+    limits = {"batch_size": config.batch_size, "limit": config.validation_patches}
+    weights = None
+    if loss == "noise2noise":  # where a target is clipped, its mean is not the clean image
+        fields, weights = with_mask(fields, data), validation_weights(data, **limits)
+    measure = over_patches(measured, run.mesh, names=fields)
     name = "validation_psnr" + (OTHER_SHOT if loss == "noise2noise" else "")
 
     def evaluate(state: Any, fixed: Any) -> Validation:
-        batches = run.data["data"].batches(
-            "validation", batch_size=config.batch_size, limit=config.validation_patches
-        )
-        values = measure((state["variables"], fixed), batches)
-        psnr = to_psnr(float(values.mean(dtype=np.float64)))
+        values = measure((state["variables"], fixed), data.batches("validation", **limits))
+        psnr = to_psnr(float(mean_of_patches(values, weights)))
         return Validation(-psnr, {name: psnr})
 
     variables = model.init(jax.random.key(config.seed), settings)
@@ -161,7 +165,7 @@ def task(
         title=title,
         state={"variables": dict(variables), "optimiser": optimiser.init(variables["params"])},
         fixed=fixed,
-        batch=partial(training_batch, run, FIELDS[loss]),
+        batch=partial(training_batch, run, fields),
         step=partial(
             denoising_step, model=model, settings=settings, optimiser=optimiser, errors=errors
         ),
@@ -206,7 +210,8 @@ def denoising_step(
     def objective(parameters: Any) -> tuple[jax.Array, Any]:
         variables = {**state["variables"], "params": parameters}
         error, updated = errors(denoise, variables, fixed, patches, key)
-        return half_sum_per_image(error), (updated, jnp.mean(error))
+        valid = patches.get(MASK)
+        return half_sum_per_image(error, valid=valid), (updated, mean_valid(error, valid))
 
     parameters = state["variables"]["params"]
     gradient, (updated, mse) = jax.grad(objective, has_aux=True)(parameters)
@@ -232,4 +237,8 @@ def _patch_error(
 
     key = jax.random.fold_in(jax.random.key(seed), number)
     variables, fixed = state
-    return errors(denoise, variables, fixed, patches, key)[0].mean((1, 2, 3))
+    error = errors(denoise, variables, fixed, patches, key)[0]
+    if MASK not in patches:
+        return error.mean((1, 2, 3))
+    count = patches[MASK].sum((1, 2, 3)) * error.shape[-1]
+    return error.sum((1, 2, 3)) / jnp.maximum(count, 1)

@@ -8,8 +8,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxnoise.protocols import Described, TrainedDensity
-from train.densities import FIELDS, nll_per_dimension, to_noise_batch
+from jaxnoise.metrics import mean_nll_per_dim
+from jaxnoise.protocols import Described, TrainedDensity, counted
+from train.densities import (
+    FIELDS,
+    mean_of_patches,
+    nll_per_dimension,
+    to_noise_batch,
+    validation_weights,
+    with_mask,
+)
 from train.engine.system import Run, Task, Validation
 from train.steps.optimisers import noise_model_adam
 from train.steps.option_groups import NoiseModelOptions
@@ -35,14 +43,16 @@ def task(run: Run, *, title: str, model: TrainedDensity, settings: Any, variable
     """
     optimiser = adam_of(run.config)
     state = {"variables": dict(variables), "optimiser": optimiser.init(variables["params"])}
-    nll = nll_per_dimension(model, settings, run.mesh)
+    data, config = run.data["data"], run.config
+    fields = with_mask(FIELDS, data)
+    nll = nll_per_dimension(model, settings, run.mesh, fields=fields)
+    limits = {"batch_size": config.batch_size, "limit": config.validation_patches}
+    weights = validation_weights(data, **limits)
 
     def evaluate(state: Any, fixed: Any) -> Validation:
         del fixed
-        batches = run.data["data"].batches(
-            "validation", batch_size=run.config.batch_size, limit=run.config.validation_patches
-        )
-        score = float(nll(state["variables"], batches).mean(dtype="float64"))
+        found = nll(state["variables"], data.batches("validation", **limits))
+        score = float(mean_of_patches(found, weights))
         values: dict[str, Any] = {"validation_nll": score}
         if isinstance(model, Described):
             values["parameters"] = model.describe(state["variables"], settings)
@@ -51,7 +61,7 @@ def task(run: Run, *, title: str, model: TrainedDensity, settings: Any, variable
     return Task(
         title=title,
         state=state,
-        batch=partial(training_batch, run, FIELDS),
+        batch=partial(training_batch, run, fields),
         step=partial(likelihood_step, model=model, settings=settings, optimiser=optimiser),
         evaluate=evaluate,
         export=lambda state: state["variables"],
@@ -86,7 +96,7 @@ def likelihood_step(
     Args:
         state: "variables" of the model and the state of its "optimiser".
         fixed: nothing.
-        batch: `FIELDS` of a data set's batch.
+        batch: `FIELDS` of a data set's batch, and the mask where it has one.
         key: not used; a likelihood needs no randomness.
         model: the density.
         settings: its configuration.
@@ -102,8 +112,13 @@ def likelihood_step(
     def loss(parameters: Any) -> tuple[jax.Array, Any]:
         variables = {**state["variables"], "params": parameters}
         conditions = shots.clean, shots.camera, shots.iso
-        nll, updated = model.nll_and_update(variables, settings, shots.noise, *conditions)
-        return jnp.mean(nll) / shots.clean[0].size, updated
+        nll, updated = model.nll_and_update(
+            variables, settings, shots.noise, *conditions, valid=shots.valid
+        )
+        if shots.valid is None:
+            return jnp.mean(nll) / shots.clean[0].size, updated
+        valid = counted(model, settings, shots.valid)
+        return jnp.asarray(mean_nll_per_dim(-nll, shots.clean.shape[1:], valid)), updated
 
     parameters = state["variables"]["params"]
     (nll, updated), gradient = jax.value_and_grad(loss, has_aux=True)(parameters)

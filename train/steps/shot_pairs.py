@@ -8,10 +8,11 @@ import numpy as np
 
 from jaxnoise.batch import NoiseBatch
 from jaxnoise.errors import DataError
+from jaxnoise.metrics import nll_per_dim
 from jaxnoise.noise import autoregressive
-from train.densities import to_noise_batch
+from train.densities import mean_of_patches, to_noise_batch, validation_weights
 from train.steps.checks import ROUNDING
-from train.steps.start import first_patches
+from train.steps.start import first_patches, variance_floor
 
 MARGIN = 0.2
 """Nats per dimension by which noise that is not Gaussian may be likelier than its Gaussian fit."""
@@ -31,21 +32,14 @@ def halved_difference(batch: Mapping[str, Any]) -> NoiseBatch:
     their distribution, and the mean of the shots is a clean image with half of it.
 
     Args:
-        batch: `noisy`, `noisy2`, `camera`, `iso` of a data set's batch.
+        batch: `noisy`, `noisy2`, `camera`, `iso` of a data set's batch, and its mask, if any.
 
     Returns:
         A batch whose `noise` has the variance and correlation of the noise of one shot.
     """
     first, second = batch["noisy"], batch["noisy2"]
     clean = np.clip(0.5 * (first + second), 0.0, 1.0)
-    return to_noise_batch(
-        {
-            "clean": clean,
-            "noisy": clean + halved(first, second),
-            "camera": batch["camera"],
-            "iso": batch["iso"],
-        }
-    )
+    return to_noise_batch({**batch, "clean": clean, "noisy": clean + halved(first, second)})
 
 
 def on_estimates(denoise: Callable[[np.ndarray], Any]) -> Callable[[dict], dict]:
@@ -92,14 +86,19 @@ def likeliest(data: Any, *, patches: int, seed: int, limit: int, batch_size: int
         return float(np.concatenate(values).mean(dtype=np.float64)) - MARGIN_OF_TRUTH
     train = halved_difference(first_patches(data, patches=patches, seed=seed))
     config = autoregressive.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
-    variables = autoregressive.fit(config, train.noise, train.clean, train.camera, train.iso)
+    conditions = train.clean, train.camera, train.iso
+    options: Any = {"valid": train.valid, "variance_floor": variance_floor(data)}
+    variables = autoregressive.fit(config, train.noise, *conditions, **options)
     density = jax.jit(autoregressive.log_prob, static_argnums=1)
     values = []
     for batch in batches:
         held = halved_difference(batch)
-        nats = density(variables, config, held.noise, held.clean, held.camera, held.iso)
-        values.append(np.asarray(nats)[batch["mask"]] / held.clean[0].size)
-    return float(-np.concatenate(values).mean(dtype=np.float64)) - MARGIN
+        conditions = held.clean, held.camera, held.iso
+        nats = density(variables, config, held.noise, *conditions, valid=held.valid)
+        nll = nll_per_dim(nats, held.clean.shape[1:], held.valid)
+        values.append(np.asarray(nll)[batch["mask"]])
+    weights = validation_weights(data, batch_size=batch_size, limit=limit)
+    return float(mean_of_patches(np.concatenate(values), weights)) - MARGIN
 
 
 def check_pairs(data: Any, batch: Mapping[str, Any]) -> None:

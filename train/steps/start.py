@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxnoise.curve import VARIANCE_FLOOR
 from train.engine.system import Run
 
 
@@ -23,6 +24,18 @@ def first_patches(data: Any, *, patches: int, seed: int) -> dict[str, np.ndarray
     return data.batch("train", seed=seed, step=0, batch_size=size)
 
 
+def variance_floor(data: Any) -> float:
+    """The smallest variance that noise of a data set can be told to have.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+
+    Returns:
+        That of rounding to its steps, squared unit of full scale, and at least `VARIANCE_FLOOR`.
+    """
+    return max(VARIANCE_FLOOR, data.step**2 / 12)
+
+
 def training_batch(run: Run, names: Sequence[str], step: int) -> dict[str, np.ndarray]:
     """The batch of one step of a run on its data set.
 
@@ -34,8 +47,6 @@ def training_batch(run: Run, names: Sequence[str], step: int) -> dict[str, np.nd
     Returns:
         These fields.
     """
-    config = run.config
-    made = run.data["data"].batch(
-        "train", seed=config.seed, step=step, batch_size=config.batch_size
-    )
+    config, data = run.config, run.data["data"]
+    made = data.batch("train", seed=config.seed, step=step, batch_size=config.batch_size)
     return {name: made[name] for name in names}

@@ -4,12 +4,18 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Num, PyTree
+from jaxtyping import Array, Bool, Float, Num, PyTree
 
 from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS, Config
 from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
-from jaxnoise.protocols import ImageDenoiser, ImageSampler, TrainedDenoiser, TrainedDensity
+from jaxnoise.protocols import (
+    ImageDenoiser,
+    ImageSampler,
+    TrainedDenoiser,
+    TrainedDensity,
+    counted,
+)
 
 Variables = dict[str, PyTree[Array]]
 
@@ -56,6 +62,7 @@ def joint_loss(
     train: bool = True,
     train_denoiser: bool = True,
     key: Array | None = None,
+    valid: Bool[Array, "n h w 1"] | None = None,
     **recorruption: float,
 ) -> tuple[Terms, Variables]:
     """The joint loss on pairs of noisy shots, and the variables with updated batch statistics.
@@ -74,6 +81,9 @@ def joint_loss(
         train_denoiser: whether the denoiser learns; else it is in evaluation mode, and no gradient
             reaches it.
         key: a `jax.random.key`; only "r2r" needs it.
+        valid: shape (N, H, W, 1), True where a pixel counts in both shots; None: all do. Both
+            terms are means over the values that count, in whole cells where the noise model
+            squeezes pixels. The denoiser sees the shots as they are.
         recorruption: `recorruption_scale` and `recorruption_std` of "r2r".
 
     Returns:
@@ -86,12 +96,15 @@ def joint_loss(
     Source: Noise2NoiseFlow, Eqs. 4 to 7, in the normalisation of its code.
     """
     noise_model, denoiser = noise_model_of(config), denoiser_of(config)
+    valid = counted(noise_model, config.noise_model, valid)
+    # A noise model of the user's own may know of no mask.
+    masked = {} if valid is None else {"valid": valid}
 
     def noise_nll(state: Any, noise: Array, clean: Array) -> tuple[Array, Any]:
         arguments = (state, config.noise_model, noise, clean, camera, iso)
         if train:
-            return noise_model.nll_and_update(*arguments)
-        return -noise_model.log_prob(*arguments), state
+            return noise_model.nll_and_update(*arguments, **masked)
+        return -noise_model.log_prob(*arguments, **masked), state
 
     def denoise_shot(state: Any, noisy: Array) -> tuple[Array, Any]:
         if train and train_denoiser:
@@ -109,6 +122,7 @@ def joint_loss(
         objective=objective,
         weight=weight,
         key=key,
+        valid=valid,
         **recorruption,
     )
     return terms, {**variables, "noise_model": state.noise_model, "denoiser": state.denoiser}
@@ -121,6 +135,8 @@ def log_prob(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, " n"]:
     """Log density of noise given clean images, by the noise model in evaluation mode.
 
@@ -131,6 +147,8 @@ def log_prob(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
         Nats per image, shape (N,).
@@ -140,8 +158,9 @@ def log_prob(
 
     Source: Noise Flow, Eq. 8.
     """
+    masked = {} if valid is None else {"valid": valid}
     return noise_model_of(config).log_prob(
-        variables["noise_model"], config.noise_model, noise, clean, camera, iso
+        variables["noise_model"], config.noise_model, noise, clean, camera, iso, **masked
     )
 
 

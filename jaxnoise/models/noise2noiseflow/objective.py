@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxnoise.errors import UsageError
 from jaxnoise.losses import two_shot_mse
+from jaxnoise.metrics import mean_nll_per_dim
 
 OBJECTIVES = {
     "cross": "noise of each shot given the estimate from the other one (Eq. 4)",
@@ -89,6 +90,7 @@ def joint_terms(
     key: Array | None = None,
     recorruption_scale: float = RECORRUPTION_SCALE,
     recorruption_std: float = RECORRUPTION_STD,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> tuple[Terms, State]:
     """The joint loss of a noise model and a denoiser on pairs of noisy shots.
 
@@ -96,7 +98,7 @@ def joint_terms(
     and not clipped in the denoising loss, as in the published code.
 
     Args:
-        noise_nll: the noise model.
+        noise_nll: the noise model; its nats are those of the pixels that count.
         denoise: the denoiser.
         state: of both; a model that is not to be trained ignores gradients by `stop_gradient`.
         noisy1: shape (N, H, W, C), fraction of full scale.
@@ -109,6 +111,9 @@ def joint_terms(
         key: a `jax.random.key`; only "r2r" needs it.
         recorruption_scale: alpha of "r2r".
         recorruption_std: standard deviation of its z.
+        valid: shape (N, H, W, 1), True where a pixel counts in both shots; None: all do. The noise
+            model states the density at these pixels. The denoiser sees the shots as they are, so
+            that clipped pixels must hold numbers.
 
     Returns:
         The terms, and the new states.
@@ -135,28 +140,31 @@ def joint_terms(
         inputs, targets = zip(*made, strict=True)
     first, denoiser = denoise(state.denoiser, inputs[0])
     second, denoiser = denoise(denoiser, inputs[1])
-    mse = two_shot_mse(first, second, *targets)
+    mse = two_shot_mse(first, second, *targets, valid=valid)
     clean1, clean2 = (jnp.clip(estimate, 0.0, 1.0) for estimate in (first, second))
     across = [(noisy1 - clean2, clean2), (noisy2 - clean1, clean1)]
     added = jnp.zeros((), noisy1.dtype)
     if objective == "difference":
         clean = jax.lax.stop_gradient(0.5 * (clean1 + clean2))
         explained = [((noisy1 - noisy2) * 0.5**0.5, clean)]
-        added, _ = _mean_nll(noise_nll, jax.lax.stop_gradient(state.noise_model), across)
+        added, _ = _mean_nll(noise_nll, jax.lax.stop_gradient(state.noise_model), across, valid)
     elif objective == "cross":
         explained = across
     else:
         explained = [(noisy1 - clean1, clean1), (noisy2 - clean2, clean2)]
-    nll, noise_model = _mean_nll(noise_nll, state.noise_model, explained)
+    nll, noise_model = _mean_nll(noise_nll, state.noise_model, explained, valid)
     return Terms(nll + added + weight * mse, nll, mse), State(noise_model, denoiser)
 
 
 def _mean_nll(
-    noise_nll: NoiseNll, state: Any, pairs: list[tuple[Array, Array]]
+    noise_nll: NoiseNll, state: Any, pairs: list[tuple[Array, Array]], valid: Array | None
 ) -> tuple[Float[Array, ""], Any]:
     """Mean over pairs of noise and clean image, nats per dimension, and the state behind them."""
     total = jnp.zeros((), pairs[0][0].dtype)
     for noise, clean in pairs:
         nats, state = noise_nll(state, noise, clean)
-        total = total + jnp.mean(nats) / (noise[0].size * len(pairs))
+        if valid is None:
+            total = total + jnp.mean(nats) / (noise[0].size * len(pairs))
+        else:
+            total = total + mean_nll_per_dim(-nats, noise.shape[1:], valid) / len(pairs)
     return total, state

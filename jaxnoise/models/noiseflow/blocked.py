@@ -10,11 +10,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxnoise.bijectors._shapes import pixels
 from jaxnoise.bijectors.chain import kind_of
 from jaxnoise.bijectors.coupling import kept_channels
 from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.models.noiseflow import blocks
-from jaxnoise.nets.coupling_conditioner import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM
+from jaxnoise.nets.coupling_conditioner import (
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    pixels_of_statistics,
+)
 
 WIDEST = 32
 """Most hidden channels for which this was tried; on a CPU it was 3 times as fast there."""
@@ -62,36 +67,40 @@ def to_latent(
     noise: Float[Array, "n h w c"],
     *,
     train: bool = False,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> tuple[Float[Array, "n h w c"], Float[Array, " n"], dict[str, Any]]:
     """A stretch from its data side to its latent side.
 
     Args:
         stretch: layers that can be worked on in blocks, the data side first.
         variables: of the whole model.
-        build: from a layer to its plain bijector.
+        build: from a layer to its plain bijector, of which every pixel counts.
         noise: shape (N, H, W, C), any H and W.
         train: normalise by the statistics of this batch.
+        valid: shape (N, H, W, 1), True where a pixel counts; the others hold 0. None: all do.
 
     Returns:
-        The latent side, same shape; the log-determinant, shape (N,); and by layer name the running
-        statistics, updated, if `train`.
+        The latent side, same shape, 0 where a pixel does not count; the log-determinant, shape
+        (N,); and by layer name the running statistics, updated, if `train`.
     """
-    frame = _Frame(noise.shape, None)
+    frame = _Frame(noise.shape, None, valid)
     state = frame.open(noise)
+    counted = pixels(noise, valid)
     log_det = jnp.zeros(noise.shape[:1], noise.dtype)
     statistics = {}
     for layer in stretch:
         if kind_of(layer).in_blocks == "network":
             kept, changed = jnp.split(state, [kept_channels(layer.channels)])
             shift, log_scale, updated = _condition(layer, variables, kept, frame, train)
-            state = jnp.concatenate([kept, changed * jnp.exp(log_scale) + shift])
-            log_det = log_det + frame.clear(log_scale).sum((0, 1, 2, 4, 5))
+            changed = blocks.clear(changed * jnp.exp(log_scale) + shift, frame.valid)
+            state = jnp.concatenate([kept, changed])
+            log_det = log_det + frame.only_counted(log_scale).sum((0, 1, 2, 4, 5))
             statistics |= {layer.name: updated} if updated else {}
             continue
         bijector = build(layer)
         pixel = jnp.ones((noise.shape[0], 1, 1, noise.shape[-1]), noise.dtype)
         factor, change = bijector.inverse_and_log_det(pixel)
-        log_det = log_det + noise.shape[1] * noise.shape[2] * change
+        log_det = log_det + counted * change
         mixes = kind_of(layer).in_blocks == "matrix"
         state = blocks.mix(bijector.matrix(), state) if mixes else state * factor[..., 0]
     return frame.close(state), log_det, statistics
@@ -117,7 +126,7 @@ def to_noise(
     Returns:
         The data side, same shape; what is not inside means nothing.
     """
-    frame = _Frame(latent.shape, inside)
+    frame = _Frame(latent.shape, inside, None)
     state = blocks.settle(frame.open(latent))
     for layer in reversed(stretch):
         if kind_of(layer).in_blocks == "network":
@@ -138,7 +147,7 @@ def to_noise(
 class _Frame:
     """Where the image lies in an array of blocks, whose sides are even."""
 
-    def __init__(self, shape: tuple[int, ...], inside: Inside | None):
+    def __init__(self, shape: tuple[int, ...], inside: Inside | None, valid: Array | None):
         _, self._height, self._width, _ = shape
         self._padding = tuple(-side % blocks.SIDE for side in (self._height, self._width))
         full = inside is None
@@ -155,6 +164,10 @@ class _Frame:
         self.mask = None
         if any(self._padding) or not full:
             self.mask = blocks.map_to_blocks((rows[:, None] & columns)[None])
+        self.valid = self.seen = None
+        if valid is not None:
+            self.valid = self.open(valid)
+            self.seen = self.open(pixels_of_statistics(valid))
 
     def open(self, images: Array) -> Array:
         """The images in blocks, a row and column longer where that makes the sides even."""
@@ -168,6 +181,10 @@ class _Frame:
     def clear(self, state: Array) -> Array:
         """The blocks with zeros outside the image."""
         return blocks.clear(state, self.mask)
+
+    def only_counted(self, state: Array) -> Array:
+        """The blocks with zeros outside the image and where pixels do not count."""
+        return blocks.clear(state, self.mask if self.valid is None else self.valid)
 
     def edge(self, kernel: Float[Array, "3 3 d"]) -> Array:
         """What a channel that is 1 outside the image and 0 inside adds to a convolution."""
@@ -198,7 +215,7 @@ def _condition(layer: Layer, variables: dict, kept: Array, frame: _Frame, train:
         if train:
             hidden = apply(kernel, hidden, frame)
             hidden, mean, variance = blocks.normalise_and_rectify(
-                hidden, frame.mask, weight, shift, epsilon
+                hidden, frame.mask, frame.seen, weight, shift, epsilon
             )
             batch = {"mean": mean + bias, "var": variance}
             updated[f"{name}_norm"] = {

@@ -114,6 +114,7 @@ convolve.defvjp(_convolve_forward, _convolve_backward)
 def _normalise_and_rectify(
     blocks: Float[Array, "c 2 2 n h2 w2"],
     mask: Bool[Array, "1 2 2 1 h2 w2"] | None,
+    valid: Bool[Array, "1 2 2 n h2 w2"] | None,
     weight: Float[Array, " c"],
     bias: Float[Array, " c"],
     epsilon: float,
@@ -125,7 +126,8 @@ def _normalise_and_rectify(
 
     Args:
         blocks: shape (C, 2, 2, N, H / 2, W / 2).
-        mask: the pixels that count; None for all.
+        mask: the pixels that are in the image; None for all.
+        valid: those of them whose statistics are taken; None for all.
         weight: factor on the normalised values, shape (C,).
         bias: added to them, shape (C,).
         epsilon: added to the variance.
@@ -133,38 +135,40 @@ def _normalise_and_rectify(
     Returns:
         Same shape as blocks; and mean and population variance per channel, both without derivative.
     """
-    mean, variance = _moments(blocks, mask)
+    mean, variance = _moments(blocks, mask if valid is None else valid)
     normal = (blocks - over_channels(mean)) * over_channels(jax.lax.rsqrt(variance + epsilon))
     return jax.nn.relu(normal * over_channels(weight) + over_channels(bias)), mean, variance
 
 
-normalise_and_rectify = jax.custom_vjp(_normalise_and_rectify, nondiff_argnums=(4,))
+normalise_and_rectify = jax.custom_vjp(_normalise_and_rectify, nondiff_argnums=(5,))
 
 
-def _normalise_forward(blocks, mask, weight, bias, epsilon):
-    result = normalise_and_rectify(blocks, mask, weight, bias, epsilon)
+def _normalise_forward(blocks, mask, valid, weight, bias, epsilon):
+    result = normalise_and_rectify(blocks, mask, valid, weight, bias, epsilon)
     _, mean, variance = result
-    return result, (blocks, mask, weight, bias, mean, jax.lax.rsqrt(variance + epsilon))
+    return result, (blocks, mask, valid, weight, bias, mean, jax.lax.rsqrt(variance + epsilon))
 
 
 def _normalise_backward(epsilon, kept, changes):
     del epsilon
-    blocks, mask, weight, bias, mean, scale = kept
+    blocks, mask, valid, weight, bias, mean, scale = kept
     normal = (blocks - over_channels(mean)) * over_channels(scale)
     active = normal * over_channels(weight) + over_channels(bias) > 0
     change = clear(jnp.where(active, changes[0], 0), mask)
-    number = _number(blocks, mask)
+    number = _number(blocks, mask if valid is None else valid)
     of_bias = change.sum(_PIXEL_AXES)
     of_weight = (change * normal).sum(_PIXEL_AXES)
-    change = change - over_channels(of_bias / number) - normal * over_channels(of_weight / number)
+    of_mean = clear(jnp.broadcast_to(over_channels(of_bias / number), blocks.shape), valid)
+    of_scale = clear(normal * over_channels(of_weight / number), valid)
+    change = change - of_mean - of_scale
     change = clear(change * over_channels(scale * weight), mask)
-    return change, None, of_weight, of_bias
+    return change, None, None, of_weight, of_bias
 
 
 normalise_and_rectify.defvjp(_normalise_forward, _normalise_backward)
 
 
-def clear(blocks: Float[Array, "c 2 2 n h2 w2"], mask: Bool[Array, "1 2 2 1 h2 w2"] | None):
+def clear(blocks: Float[Array, "c 2 2 n h2 w2"], mask: Bool[Array, "1 2 2 m h2 w2"] | None):
     """The blocks with zeros where the mask is False; None leaves them as they are."""
     return blocks if mask is None else jnp.where(mask, blocks, 0)
 
@@ -182,10 +186,10 @@ def _moments(blocks, mask):
 
 
 def _number(blocks, mask):
-    """How many pixels count, of all images together."""
+    """How many pixels are in the mask, of all images together."""
     if mask is None:
         return np.prod(blocks.shape[1:])
-    return mask.sum() * blocks.shape[3]
+    return mask.sum() * (blocks.shape[3] // mask.shape[3])
 
 
 def _convolve(around, kernel):

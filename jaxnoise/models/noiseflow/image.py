@@ -14,7 +14,7 @@ from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.conditions import check_conditions
 from jaxnoise.models.noiseflow.blocked import Inside, stretches, to_noise
 from jaxnoise.models.noiseflow.config import Config
-from jaxnoise.models.noiseflow.model import (
+from jaxnoise.models.noiseflow.layers import (
     Variables,
     base_distribution,
     layer_builder,

@@ -6,10 +6,12 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxnoise.batch import NoiseBatch
+from jaxnoise.bijectors.chain import counted, valid_at
 from jaxnoise.bijectors.chain_start import fit_chain, init_chain
+from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.errors import UsageError
 from jaxnoise.models.noiseflow.config import Config
-from jaxnoise.models.noiseflow.model import BASE, CouplingNetworks, Variables
+from jaxnoise.models.noiseflow.layers import BASE, CouplingNetworks, Variables
 
 
 def init(key: Array, config: Config) -> Variables:
@@ -32,7 +34,13 @@ def init(key: Array, config: Config) -> Variables:
     return variables
 
 
-def init_from_data(variables: Variables, config: Config, batch: NoiseBatch) -> Variables:
+def init_from_data(
+    variables: Variables,
+    config: Config,
+    batch: NoiseBatch,
+    *,
+    variance_floor: float = VARIANCE_FLOOR,
+) -> Variables:
     """Variables that already match the data's moments: variance curves, channel and neighbour
     correlation.
 
@@ -45,32 +53,43 @@ def init_from_data(variables: Variables, config: Config, batch: NoiseBatch) -> V
         variables: from `init`.
         config: the model's configuration.
         batch: hundreds of patches; conditions that do not occur take values from their nearest
-            relatives.
+            relatives. Pixels that `batch.valid` leaves out do not count.
+        variance_floor: smallest variance of the noise to start with, squared unit of full scale;
+            for data in steps, that of rounding to them, `step**2 / 12`.
 
     Returns:
         New variables of the same structure and dtype. Runs on the host, outside jit.
 
     Raises:
-        UsageError: when the noise is constant or not finite.
+        UsageError: when the noise is constant or not finite, or no pixel counts.
 
     Source: no paper; the initial values only save training time.
     """
     noise = batch.noise
+    if batch.valid is not None:
+        noise = noise[counted(config, batch.valid)[..., 0]]
+        if not noise.size:
+            raise UsageError("No pixel is valid: give images whose mask leaves some.")
     if not bool(jnp.isfinite(noise).all()) or float(noise.std()) == 0.0:
         raise UsageError(
             "The noise is constant or not finite: give noisy and clean images that differ."
         )
     has_tail = BASE in variables["params"]
     networks = CouplingNetworks(config)
-    fitted, latent = fit_chain(variables, config, networks, batch, to_latent=has_tail)
+    fitted, latent = fit_chain(
+        variables, config, networks, batch, to_latent=has_tail, variance_floor=variance_floor
+    )
     if has_tail:
-        tail = {BASE: {"log_excess": _fit_tail(latent)}}
+        shown = valid_at(config, batch.valid, latent.shape[-1])
+        tail = {BASE: {"log_excess": _fit_tail(latent, shown)}}
         fitted = {**fitted, "params": {**fitted["params"], **tail}}
     return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), fitted, variables)
 
 
-def _fit_tail(latent: Array) -> Array:
+def _fit_tail(latent: Array, valid: Array | None) -> Array:
     """Degrees of freedom of a Student-t with the latent's kurtosis, in the base's stored form."""
+    if valid is not None:
+        latent = latent[valid[..., 0]]
     kurtosis = float((latent**4).mean() / (latent**2).mean() ** 2) - 3.0
     degrees = 4.0 + 6.0 / max(kurtosis, 0.06)
     return jnp.asarray(np.log(degrees - 2.0), float)

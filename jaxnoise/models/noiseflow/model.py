@@ -1,84 +1,18 @@
 """Density, sampling and training-mode likelihood of a noise flow."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num, PyTree
+from jaxtyping import Array, Bool, Float, Num
 
-from jaxnoise.bijectors import StudentT, _distrax, chain
-from jaxnoise.bijectors._shapes import over_pixels
-from jaxnoise.bijectors.chain import build_chain, latent_shape, own_variables, parse
+from jaxnoise.bijectors import _distrax
+from jaxnoise.bijectors.chain import build_chain, latent_shape, parse
 from jaxnoise.bijectors.chain_start import describe_chain
-from jaxnoise.bijectors.coupling import AffineCoupling, kept_channels
-from jaxnoise.bijectors.layer_kind import Conditioner, Layer, Own
-from jaxnoise.conditions import camera_weights, check_conditions, iso_weights
-from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_latent, to_noise
+from jaxnoise.conditions import check_conditions
+from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_noise
 from jaxnoise.models.noiseflow.config import Config
-from jaxnoise.nets.coupling_conditioner import CouplingConditioner
-
-Variables = dict[str, PyTree[Array]]
-BASE = "base"
-"""Where the parameter of the base distribution is stored."""
-
-
-@dataclass(frozen=True)
-class CouplingNetworks:
-    """The networks of a noise flow's couplings, for `jaxnoise.bijectors.layer_kind.Networks`.
-
-    Attributes:
-        config: the model's configuration.
-        batch_statistics: normalise by the statistics of the batch at hand.
-    """
-
-    config: Config
-    batch_statistics: bool = False
-
-    def net(self, layer: Layer) -> CouplingConditioner:
-        """The network of a coupling layer."""
-        changed = layer.channels - kept_channels(layer.channels)
-        return CouplingConditioner(self.config.width, changed, self.config.normalisation)
-
-    def init(self, key: Array, layer: Layer) -> Own:
-        """Fresh variables of a layer's network."""
-        kept = jnp.zeros((1, 4, 4, kept_channels(layer.channels)))
-        return dict(self.net(layer).init(key, kept))
-
-    def conditioner(self, layer: Layer, own: Own) -> Conditioner:
-        """A layer's network as a function of the kept channels."""
-        net = self.net(layer)
-
-        def shift_and_log_scale(kept: Array) -> tuple[Array, Array]:
-            if self.batch_statistics:
-                output, _ = net.apply(own, kept, train=True, mutable=["batch_stats"])
-            else:
-                output = net.apply(own, kept)
-            shift, log_scale = output
-            return jnp.asarray(shift), jnp.asarray(log_scale)
-
-        return shift_and_log_scale
-
-
-def layer_builder(
-    variables: Variables, config: Config, clean, camera, iso, *, batch_statistics: bool = False
-) -> Callable[[Layer], Any]:
-    """A function from a layer to its bijector, for one batch of conditions."""
-    networks = CouplingNetworks(config, batch_statistics)
-    return chain.layer_builder(variables, config, networks, clean=clean, camera=camera, iso=iso)
-
-
-def base_distribution(variables: Variables, config: Config, shape: tuple[int, ...], camera, iso):
-    """The latent's distribution, batch shape (N,); NaN parameters where conditions are unknown."""
-    known = camera_weights(camera, config.cameras).sum(-1) * iso_weights(iso, config.isos).sum(-1)
-    zero = jnp.broadcast_to(over_pixels(jnp.where(jnp.isnan(known), jnp.nan, 0.0)), shape)
-    if config.base == "student_t":
-        element = StudentT(variables["params"][BASE]["log_excess"] + zero)
-    else:
-        element = _distrax.Normal(zero, jnp.ones_like(zero))
-    return _distrax.Independent(element, len(shape) - 1)
+from jaxnoise.models.noiseflow.layers import BASE, Variables, base_distribution, layer_builder
+from jaxnoise.models.noiseflow.likelihood import nll_and_statistics
 
 
 def distribution(
@@ -124,6 +58,8 @@ def log_prob(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> Float[Array, " n"]:
     """Log density of noise given clean images, in evaluation mode.
 
@@ -134,9 +70,14 @@ def log_prob(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
-        Nats per image, shape (N,); NaN under jit for unknown conditions.
+        Nats per image, shape (N,); NaN under jit for unknown conditions. With `valid` the density
+        of the noise at the pixels that count, as if the others were outside the image: the sum
+        over them of the latent's log density and of the log-determinants, and 0 where an image has
+        none. Behind a squeeze they are those of `jaxnoise.bijectors.chain.counted`.
 
     Raises:
         UsageError: for a camera or ISO that the model does not know, outside jit.
@@ -144,7 +85,8 @@ def log_prob(
     Source: Noise Flow, Eq. 8.
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
-    return -_nll(variables, config, noise, clean, camera, iso, train=False)[0]
+    given = variables, config, noise, clean, camera, iso
+    return -nll_and_statistics(*given, valid=valid, train=False)[0]
 
 
 def sample(
@@ -196,6 +138,8 @@ def nll_and_update(
     clean: Float[Array, "n h w c"],
     camera: Num[Array, " n"],
     iso: Num[Array, " n"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
 ) -> tuple[Float[Array, " n"], Variables]:
     """Negative log-likelihood in training mode, and the variables with updated batch statistics.
 
@@ -209,9 +153,12 @@ def nll_and_update(
         clean: same shape and unit.
         camera: shape (N,), index into `config.cameras`.
         iso: shape (N,), ISO numbers.
+        valid: shape (N, H, W, 1), True where a pixel counts; what the others hold does not matter.
+            None: all do.
 
     Returns:
-        Nats per image, shape (N,), and the variables, `batch_stats` updated.
+        Nats per image, shape (N,), and the variables, `batch_stats` updated. With `valid` it is as
+        for `log_prob`, and the statistics are those of the pixels that count.
 
     Raises:
         UsageError: for a camera or ISO that the model does not know, outside jit.
@@ -219,42 +166,8 @@ def nll_and_update(
     Source: Noise Flow, Eq. 8.
     """
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
-    return _nll(variables, config, noise, clean, camera, iso, train=True)
-
-
-def _nll(variables, config, noise, clean, camera, iso, *, train):
-    build = layer_builder(variables, config, clean, camera, iso)
-    latent, log_det = noise, jnp.zeros(noise.shape[:1], noise.dtype)
-    statistics = dict(variables["batch_stats"])
-    for stretch in stretches(parse(config.arch, config.channels), config.width):
-        if is_blocked(stretch, config.width):
-            latent, change, updated = to_latent(stretch, variables, build, latent, train=train)
-            statistics |= updated
-        elif train and stretch[0].name in statistics:
-            latent, change, updated = _train_coupling(stretch[0], variables, config, latent)
-            statistics[stretch[0].name] = updated
-        else:
-            latent, change = build(stretch[0]).inverse_and_log_det(latent)
-        log_det = log_det + change
-    base = base_distribution(variables, config, latent.shape, camera, iso)
-    nll = -(jnp.asarray(base.log_prob(latent)) + log_det)
-    return nll, {**variables, "batch_stats": statistics}
-
-
-def _train_coupling(layer: Layer, variables: Variables, config: Config, latent: Array):
-    """A coupling that normalises by the statistics of this batch, and these statistics."""
-    output, updated = (
-        CouplingNetworks(config)
-        .net(layer)
-        .apply(
-            own_variables(variables, layer),
-            latent[..., : kept_channels(layer.channels)],
-            train=True,
-            mutable=["batch_stats"],
-        )
-    )
-    latent, change = AffineCoupling(lambda _: output).inverse_and_log_det(latent)
-    return latent, change, updated["batch_stats"]
+    given = variables, config, noise, clean, camera, iso
+    return nll_and_statistics(*given, valid=valid, train=True)
 
 
 def parameter_count(variables: Variables) -> int:

@@ -213,6 +213,38 @@ def test_bursts_without_clean_images(tmp_path):
     assert noisy["ssim"] is None
 
 
+def test_a_clipped_burst_is_learnt_from_what_is_not_clipped(tmp_path):
+    """Much of each scene is black, where both shots are exactly 0 and differ in nothing."""
+    import jaxnoise
+
+    random, folder = np.random.default_rng(11), tmp_path / "burst"
+    folder.mkdir()
+    lines, scenes = ["noisy,noisy2,camera,iso,scene,split"], []
+    for number, split in enumerate(["train"] * 4 + ["validation", "test"]):
+        waves = np.sin(np.arange(64) / (11 + number))[None] + np.cos(np.arange(64) / 7)[:, None]
+        clean = np.stack([np.clip(0.12 * waves, 0, None) ** 1.5 * g for g in (0.6, 1, 0.5)], -1)
+        spread = np.sqrt(2e-3 * clean + 1e-5)
+        shots = [np.clip(clean + spread * random.normal(size=clean.shape), 0, 1) for _ in "ab"]
+        for name, shot in zip((f"{number}a", f"{number}b"), shots, strict=True):
+            np.savez(folder / f"{name}.npz", shot.astype(np.float32))
+        lines.append(f"{number}a.npz,{number}b.npz,one,100,{number},{split}")
+        scenes.append((clean.astype(np.float32), shots, spread))
+    (folder / "index.csv").write_text("\n".join(lines) + "\n")
+    source = ("--dataset", "pairs", "--source", str(folder), "--objective", "difference")
+    assert run_small(tmp_path / "records", tmp_path / "run", *source) == 0
+    model = jaxnoise.load(tmp_path / "run/model")
+    above, count = 0.0, 0
+    for clean, shots, spread in scenes:
+        valid = np.all([(shot > 0).all(-1) for shot in shots], 0)[..., None]
+        for shot in shots:
+            noise = (shot - clean).astype(np.float32)
+            found = model.log_prob(noise, clean, camera="one", iso=100, valid=valid)
+            truth = -0.5 * np.log(2 * np.pi * spread**2) - 0.5 * (noise / spread) ** 2
+            above += float((truth * valid).sum() - found)
+            count += 3 * valid.sum()
+    assert above / count < 0.1
+
+
 @pytest.mark.fast
 def test_shots_that_do_not_differ_are_refused(tmp_path, capsys):
     source = write_burst(tmp_path / "burst", same=True)

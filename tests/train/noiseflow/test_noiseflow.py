@@ -65,6 +65,9 @@ def test_presets_are_options_of_the_system(preset, capsys):
         (("--dataset", "pairs"), 2, "--source"),
         (("--dataset", "pairs", "--source", "/nonexistent"), 3, "/nonexistent"),
         (("--width", "0"), 2, "--width must be at least 1"),
+        (("--batch-size", "100000000"), 2, "--batch-size must be at most"),
+        (("--batch-size", "1000000"), 2, "too much for this machine: use at most"),
+        (("--dataset", "images"), 3, "has no noisy images"),
         (("--arch", "Q-Ax1", "--patch-size", "9"), 2, "use --patch-size 8 or 10"),
         (("--compare", "Q-Q-W", "--patch-size", "10"), 2, "use --patch-size 8 or 12"),
     ],
@@ -187,6 +190,20 @@ def test_another_configuration_is_refused(finished, records, capsys):
     assert run_small(records, finished, "--seed", "3") == 2
     assert "seed 0 there, 3 here" in capsys.readouterr().err
     assert (finished / "config.json").read_bytes() == before
+
+
+def test_a_learning_rate_far_too_high_exits_4_and_says_so_first(records, tmp_path, capsys):
+    rates = ("--moments-learning-rate", "1000", "--learning-rate", "1000")
+    assert run_small(records, tmp_path / "run", *rates) == 4
+    said = capsys.readouterr()
+    sentence = "N-W-Ax1 got worse by training"
+    assert said.out.startswith(f"FAILED: {sentence}") and sentence in said.err.splitlines()[-1]
+    evaluation = json.loads((tmp_path / "run/evaluation.json").read_text())
+    assert sentence in evaluation["failed"][0]
+    page = (tmp_path / "run/report.html").read_text()
+    assert page.index(sentence) < page.index("the best likelihood")
+    # What is exported is the model before it got worse.
+    assert (tmp_path / "run/model/model.safetensors").is_file()
 
 
 def test_the_compared_architecture_is_trained_beside(records, tmp_path):

@@ -51,7 +51,7 @@ def data_of(batch, **facts):
         channels=4,
         cameras=("one",),
         isos=(100,),
-        **{"has_truth": False, "name": "made", **facts},
+        **{"has_truth": False, "name": "made", "has_clipping": False, "step": 0.0, **facts},
     )
 
 

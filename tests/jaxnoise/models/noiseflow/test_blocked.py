@@ -10,7 +10,7 @@ import pytest
 from jaxnoise.bijectors.chain import parse
 from jaxnoise.models import noiseflow
 from jaxnoise.models.noiseflow import blocked
-from jaxnoise.models.noiseflow.model import layer_builder
+from jaxnoise.models.noiseflow.layers import layer_builder
 
 TOLERANCE = 1e-12
 CASES = [
