@@ -35,7 +35,7 @@ def log_prob(variables, config, noise, clean, camera, iso):
     return density.sum((1, 2, 3))
 
 
-def nll_and_update(variables, config, noise, clean, camera, iso):
+def nll_and_update(variables, config, noise, clean, camera, iso, *, valid=None):
     mean = variables["batch_stats"]["mean"]
     updated = {**variables, "batch_stats": {"mean": 0.9 * mean + 0.1 * noise.mean((0, 1, 2))}}
     return -log_prob(variables, config, noise, clean, camera, iso), updated
