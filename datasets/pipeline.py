@@ -61,6 +61,9 @@ class NoiseData:
         independent_draws: whether noisy2 is a second draw over the same clean patch, independent of
             noisy.
         scenes: names of the scenes; `scene` of a batch indexes them; () where they are not known.
+        simulated: whether a simulation has drawn the noise.
+        families: architectures of noise flows whose families contain the simulated noise; see
+            `datasets.registry.Entry`.
         has_clipping: whether batches have `valid`, since some pixels are clipped.
         step: largest distance between neighbouring numbers of noisy images, as a fraction of full
             scale; 0 where they are floats.
@@ -80,6 +83,8 @@ class NoiseData:
     fields: dict[str, tuple[str, ...]]
     independent_draws: bool
     scenes: tuple[str, ...]
+    simulated: bool
+    families: tuple[str, ...]
     has_clipping: bool
     step: float
     _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
@@ -101,12 +106,24 @@ class NoiseData:
             camera states; where the data are clipped, valid (N, P, P, 1) bool, True where a pixel
             counts, see `datasets.clipping`.
         """
-        records = self._split(split)
-        _check_sizes(batch_size=batch_size, seed=seed, step=step)
-        indices = _shuffled(len(records), seed, batch_size)[step]
-        batch = records.take(np.asarray(indices))
+        batch = self._split(split).take(self.order(split, seed, step, batch_size))
         streams = [generator("dequantise", split, seed, step)]
         return _as_float(batch, streams) | self._valid(batch)
+
+    def order(self, split: str, seed: int, step: int, batch_size: int) -> np.ndarray:
+        """Places in a split of the patches of a batch."""
+        records = self._split(split)
+        _check_sizes(batch_size=batch_size, seed=seed, step=step)
+        return np.asarray(_shuffled(len(records), seed, batch_size)[step])
+
+    def true_nll(self, split: str) -> np.ndarray:
+        """True negative log-likelihood of every patch of a split, in nats per dimension.
+
+        Only where `fields` of the split has "truth".
+        """
+        records = self._split(split)
+        assert isinstance(records, Records)  # whole images have no true likelihood
+        return records.column("truth") / (self.channels * self.patch_size**2)
 
     def batches(self, split: str, *, batch_size: int, limit: int | None = None) -> Iterator[Batch]:
         """One pass over a split in fixed order.
@@ -246,6 +263,8 @@ def _noise_data(
         fields=fields,
         independent_draws=opened.entry.independent_draws,
         scenes=tuple(facts.get("scenes", ())),
+        simulated=opened.entry.simulated,
+        families=opened.entry.families,
         has_clipping=left_out is not None,
         step=step,
         _records=records,

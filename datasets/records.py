@@ -140,6 +140,14 @@ class Records:
     def __len__(self) -> int:
         return len(self.source) * self.block
 
+    def column(self, name: str) -> np.ndarray:
+        """One field of all examples."""
+        if self.arrays is not None:
+            return self.arrays[name]
+        examples = read_examples(self.source, range(len(self.source)), self.folder)
+        values = np.stack([example[name] for example in examples])
+        return values.reshape(-1, *values.shape[2:]) if self.block > 1 else values
+
     def take(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Stacked fields of the examples of some indices."""
         if self.arrays is not None:

@@ -23,6 +23,8 @@ class Entry:
         source: what the folder given with --source holds; None where it reads none.
         needs_source: whether it cannot do without that folder.
         simulated: whether its noise is drawn by a simulation, so that there is a seed to it.
+        families: architectures of noise flows, in any one of which the simulated noise lies, to
+            less than 1e-5 nats per dimension; () where no such one is known.
         independent_draws: whether noisy2 is a second draw of the noise over the same clean patch
             and independent of the first.
         whole_images: whether its records are images of any size, of which `datasets.crops` takes
@@ -36,12 +38,18 @@ class Entry:
     source: str | None = None
     needs_source: bool = True
     simulated: bool = False
+    families: tuple[str, ...] = ()
     independent_draws: bool = False
     whole_images: bool = False
 
     def load(self) -> ModuleType:
         """The builder's module, with make_config, fingerprint, facts and builder."""
         return importlib.import_module(self.module)
+
+
+# A causal filter sees its own output, so that it inverts the moving average only up to its reach;
+# it mixes channels as well.
+FAMILIES = {"exact": ("N-K3",), "exact-white": ("N-W", "N-K1")}
 
 
 def _simulated(variant: str) -> Entry:
@@ -53,6 +61,7 @@ def _simulated(variant: str) -> Entry:
         variant=variant,
         needs_source=False,
         simulated=True,
+        families=FAMILIES.get(variant, ()),
         independent_draws=True,
     )
 

@@ -80,7 +80,7 @@ RULES = {
     ),
     "train.report": Rule(
         own={*BELOW_MODELS, "jaxnoise.models", "train.engine", "train.densities"},
-        packages={"matplotlib"},
+        packages={"matplotlib", "jinja2", "markupsafe"},
     ),
     **{
         f"train.{name}": Rule(

@@ -82,6 +82,15 @@ def test_records_that_do_not_fit_into_memory_are_read_as_needed(data: NoiseData)
         assert held.arrays is not None and read.arrays is None and len(read) == len(held)
         places = np.array([3, 0, 24, 3, 11, len(held) - 1])
         assert same(held.take(places), read.take(places))
+        np.testing.assert_array_equal(held.column("truth"), read.column("truth"))
+
+
+@pytest.mark.fast
+def test_the_true_likelihood_of_a_batch_is_that_of_its_places(data: NoiseData):
+    batch = data.batch("train", seed=3, step=41, batch_size=8)
+    places = data.order("train", 3, 41, 8)
+    nats = data.true_nll("train")[places] * batch["clean"][0].size
+    np.testing.assert_allclose(nats, batch["truth"], rtol=1e-6)
 
 
 @pytest.mark.fast

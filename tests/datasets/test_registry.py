@@ -8,6 +8,7 @@ import pytest
 
 from datasets import pipeline, registry
 from datasets.pipeline import open_dataset
+from jaxnoise.noise.camera import SIMULATIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,8 @@ def test_an_entry_names_a_builder_and_known_fields(entry: registry.Entry):
 def test_batches_hold_what_fields_say(few_patches: None, records: Path):
     for name in ("camera_sim/exact", "camera_sim/full"):
         data = open_dataset(name, data_dir=records)
-        assert data.independent_draws
+        assert data.independent_draws and data.simulated
+        assert data.families == registry.get(name).families
         for split, fields in data.fields.items():
             # Only a data set with clipped pixels has a mask of them.
             assert set(fields) | {"valid"} == set(registry.get(name).fields)
@@ -53,3 +55,31 @@ def test_nothing_depends_on_the_name_of_a_data_set(few_patches: None, records: P
     assert ours.fields == theirs.fields and not ours.independent_draws
     one, two = (data.batch("train", seed=1, step=2, batch_size=4) for data in (ours, theirs))
     assert all(np.array_equal(one[key], two[key]) for key in two)
+
+
+@pytest.mark.fast
+def test_only_simulated_noise_lies_in_a_family():
+    for entry in registry.ENTRIES.values():
+        assert entry.simulated or not entry.families
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("variant", ["exact", "exact-white"])
+def test_the_filter_of_a_family_inverts_that_of_the_simulation(variant: str):
+    """What a filter of that reach leaves of the simulated correlation, in nats per dimension."""
+    taps = SIMULATIONS[variant].taps
+    reach = max(int(name.partition("-K")[2] or 0) for name in registry.ENTRIES[
+        f"camera_sim/{variant}"].families)  # fmt: skip
+    size = 12
+    inverse, left = np.zeros((size, size)), np.zeros((size + 1, size + 1))
+    for row, column in np.ndindex(size, size):
+        earlier = sum(
+            weight * inverse[row - up, column - over]
+            for (up, over), weight in taps.items()
+            if (up, over) != (0, 0) and row >= up and column >= over
+        )
+        inverse[row, column] = (row == column == 0) - earlier
+    for row, column in np.ndindex(reach + 1, reach + 1):
+        for (up, over), weight in taps.items():
+            left[row + up, column + over] += weight * inverse[row, column]
+    assert 0.5 * np.log((left**2).sum()) < 1e-5

@@ -15,6 +15,7 @@ from train.engine.system import Fitted, Phase, Run, System, Task
 from train.noise2noiseflow import step
 from train.noise2noiseflow.config import Config
 from train.report import denoiser_numbers
+from train.report.above_truth import above_truth
 from train.report.candidates import Candidate, fitted_baselines, test_result
 from train.report.denoiser_section import denoiser_section
 from train.report.noise_section import noise_section
@@ -135,7 +136,7 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     noise = noise_section(
         test,
         _noise_results(run, fitted, adapt=adapt, **limits),
-        history={config.arch: fitted[JOINT].rows()},
+        history={config.arch: above_truth(run, fitted[JOINT].rows())},
         show_images=config.images,
     )
     denoisers = denoiser_section(

@@ -12,6 +12,7 @@ from jaxnoise.protocols import DataStarted, TrainedDensity
 from train.densities import to_noise_batch
 from train.engine.system import Fitted, Phase, Run, System, Task
 from train.noiseflow.config import NONE, Config
+from train.report.above_truth import above_truth
 from train.report.candidates import Candidate, fitted_baselines, test_result
 from train.report.noise_section import noise_section
 from train.report.report import Report, report_of_patches
@@ -117,7 +118,7 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     section = noise_section(
         test,
         [test_result(candidate, data, **options) for candidate in candidates],
-        history={arch: found.rows() for arch, found in fitted.items()},
+        history={arch: above_truth(run, found.rows()) for arch, found in fitted.items()},
         show_images=config.images,
     )
     notes = [*data.notes, *(found.described(arch) for arch, found in fitted.items())]

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
+from jaxnoise.bijectors.chain import parse
 from jaxnoise.protocols import Density, Fitted, Sampler
 from train.densities import nll_per_dimension, sampled_noise
 from train.report.noise_numbers import ModelResult
@@ -53,6 +54,37 @@ class Candidate:
         """How many numbers were fitted."""
         fitted = self.variables.get("params", self.variables)
         return sum(np.size(leaf) for leaf in jax.tree.leaves(fitted))
+
+    @property
+    def family(self) -> str:
+        """Architecture of a noise flow that can be whatever the model can be; "" for none."""
+        if hasattr(self.config, "arch"):
+            return self.config.arch if self.config.base == "normal" else ""
+        # What predicts from neighbours is a noise curve and a causal filter.
+        return f"N-K{self.config.radius}" if hasattr(self.config, "radius") else ""
+
+
+def includes(family: str, other: str, *, channels: int) -> bool:
+    """Whether a noise flow has all layers of another, in their order and at least as wide.
+
+    Those that it has beside them can be the identity.
+
+    Args:
+        family: its architecture; "" for a model that is no noise flow.
+        other: the architecture of the other.
+        channels: of the images.
+    """
+    if not family:
+        return False
+    layers = iter(parse(family, channels))
+    return all(
+        any(
+            (layer.kind, layer.channels) == (needed.kind, needed.channels)
+            and layer.radius >= needed.radius
+            for layer in layers
+        )
+        for needed in parse(other, channels)
+    )
 
 
 def fitted_baselines(data: Any, batch: NoiseBatch) -> list[Candidate]:
@@ -116,4 +148,5 @@ def test_result(
         noise=sample(candidate.variables, passes[1]),
         is_white=candidate.is_white,
         is_trained=candidate.is_trained,
+        family=candidate.family,
     )

@@ -67,8 +67,7 @@ def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Pictu
         estimates = (result.estimate[patch] for result in results)
         return [photograph(image, like=clean) for image in (clean, *estimates)]
 
-    first = "clean" if test.shots is None else "mean estimate"
-    titles = [first, *(result.name for result in results)]
+    titles = [test.clean_name, *(result.name for result in results)]
     return Picture(
         "denoised",
         "Noisy and denoised",
@@ -76,6 +75,7 @@ def pictures_of_estimates(test: TestSet, results: list[DenoiserResult]) -> Pictu
         "detail that went with it.",
         grid_of_pictures(test, titles, images_of, side=1.3 * max(6 / len(titles), 1)),
         dpi=150,
+        whole=True,
     )
 
 
@@ -102,7 +102,7 @@ def psnr_by_condition(evaluation: dict[str, Any], *, pooled: bool) -> Picture | 
         ]
         axes[0, 0].plot(values, color=colour[name], marker="o", markersize=4, linestyle="none")
     axes[0, 0].set_xticks(range(len(groups)), [shown(group["label"], 16) for group in groups])
-    axes[0, 0].tick_params(axis="x", rotation=30)
+    axes[0, 0].tick_params(axis="x", rotation=60)
     axes[0, 0].set_ylabel("PSNR, dB")
     handles = [
         Line2D([], [], color=colour[name], marker="o", linestyle="none", label=shown(name))

@@ -92,7 +92,8 @@ def evaluate(test: TestSet, results: list[DenoiserResult]) -> dict[str, Any]:
 
     Returns:
         "denoisers", one row each: mean over patches of PSNR and SSIM with standard errors, and
-        "error_ratio", the squared error over that of the noisy image, all patches together. Without
+        "error_ratio", the squared error over that of the noisy image, all patches together; all
+        but SSIM over the pixels that count. Without
         clean images there is no SSIM, and the PSNR is that of the mean squared error, whose
         estimate needs many patches. "denoised_groups" has the PSNR per camera and ISO.
 
@@ -119,44 +120,67 @@ Measured = tuple[dict[str, float | None], Callable[[np.ndarray], float | None]]
 
 
 def _against_clean(test: TestSet, result: DenoiserResult) -> Measured:
+    counted = _with_pixels(test)
     # An estimate that is exact, as in saturated patches, would make every mean infinite.
-    of_psnr = np.minimum(psnr(result.estimate, test.clean, data_range=DATA_RANGE), HIGHEST_PSNR)
+    of_psnr = np.minimum(_psnr(test, result.estimate), HIGHEST_PSNR)
     of_ssim = None
     if min(test.clean.shape[1:3]) >= SMALLEST_FOR_SSIM:
         options: Any = {"data_range": DATA_RANGE, "preset": SSIM_PRESET}
         of_ssim = np.asarray(ssim(result.estimate, test.clean, **options))
-    error = np.mean((result.estimate - test.clean) ** 2, dtype=np.float64)
+    error = np.mean(test.values((result.estimate - test.clean) ** 2), dtype=np.float64)
     row = {
-        "psnr": _mean(of_psnr),
-        "psnr_standard_error": _error(of_psnr),
+        "psnr": _mean(of_psnr[counted]),
+        "psnr_standard_error": _error(of_psnr[counted]),
         "ssim": None if of_ssim is None else _mean(of_ssim),
         "ssim_standard_error": None if of_ssim is None else _error(of_ssim),
-        "error_ratio": float(error / np.mean(test.noise**2, dtype=np.float64)),
+        "error_ratio": float(error / np.mean(test.values(test.noise**2), dtype=np.float64)),
     }
-    return row, lambda here: _mean(of_psnr[here])
+    return row, lambda here: _mean(of_psnr[here & counted])
 
 
 def _against_pairs(test: TestSet, result: DenoiserResult) -> Measured:
     """Without a clean image: the error against the other shot, less that shot's own noise."""
     assert test.shots is not None
     first, second = test.shots
-    pixels = tuple(range(1, first.ndim))
-    noise = np.asarray(np.mean((first - second) ** 2, pixels, dtype=np.float64)) / 2
-    against = np.asarray(np.mean((result.estimate - second) ** 2, pixels, dtype=np.float64))
-    error = against - noise
+    counted = _with_pixels(test)
+    noise = _patch_means(test, (first - second) ** 2) / 2
+    error = _patch_means(test, (result.estimate - second) ** 2) - noise
 
-    def psnr_of(here: Any) -> float | None:
+    def psnr_of(here: np.ndarray) -> float | None:
         # Estimates of single patches may be negative.
-        return -10 * float(np.log10(error[here].mean())) if error[here].mean() > 0 else None
+        left = error[here & counted].mean() if (here & counted).any() else 0.0
+        return -10 * float(np.log10(left)) if left > 0 else None
 
     row = {
-        "psnr": psnr_of(slice(None)),
+        "psnr": psnr_of(counted),
         "psnr_standard_error": None,
         "ssim": None,
         "ssim_standard_error": None,
-        "error_ratio": float(error.mean() / noise.mean()),
+        "error_ratio": float(error[counted].mean() / noise[counted].mean()),
     }
     return row, psnr_of
+
+
+def _with_pixels(test: TestSet) -> np.ndarray:
+    """Which patches have a pixel that counts."""
+    weights = test.weights
+    return np.ones(len(test.clean), bool) if weights is None else weights > 0
+
+
+def _patch_means(test: TestSet, squares: np.ndarray) -> np.ndarray:
+    """Mean over the values of each patch that count; 0 where none does."""
+    pixels = tuple(range(1, squares.ndim))
+    if test.valid is None or test.weights is None:
+        return np.asarray(np.mean(squares, pixels, dtype=np.float64))
+    total = np.sum(np.where(test.valid, squares, 0), pixels, dtype=np.float64)
+    return total / np.maximum(test.weights, 1)
+
+
+def _psnr(test: TestSet, estimate: np.ndarray) -> np.ndarray:
+    if test.valid is None:
+        return np.asarray(psnr(estimate, test.clean, data_range=DATA_RANGE))
+    error = _patch_means(test, (estimate - test.clean) ** 2) / DATA_RANGE**2
+    return -10 * np.log10(np.maximum(error, 10 ** (-HIGHEST_PSNR / 10)))
 
 
 def _noisy(test: TestSet) -> np.ndarray:

@@ -9,8 +9,9 @@ from train.report.denoiser_figures import (
     psnr_by_condition,
 )
 from train.report.denoiser_numbers import DenoiserResult, evaluate
+from train.report.render import rendered
 from train.report.section import Section
-from train.report.table import aligned, decibels, escaped, number, percent, short
+from train.report.table import aligned, decibels, number, percent
 from train.report.test_set import TestSet
 
 
@@ -41,7 +42,13 @@ def denoiser_section(
     return Section(
         verdict=_verdict(numbers, best),
         numbers=numbers,
-        html=_table(numbers, best),
+        # What is not better than doing nothing is not set off.
+        html=rendered(
+            "denoisers.html",
+            rows=numbers["denoisers"],
+            best=[] if any(row["input"] for row in best) else best,
+            note=_table_note(numbers),
+        ),
         text=format_table(numbers),
         pictures=tuple(picture for picture in pictures if picture is not None),
     )
@@ -92,38 +99,17 @@ def format_table(evaluation: dict[str, Any]) -> str:
     return aligned(rows)
 
 
-def _table(evaluation: dict[str, Any], best: list[dict[str, Any]]) -> str:
-    """The table as HTML, its best rows set off."""
-    heads = ["denoiser", "parameters", "PSNR<small>dB</small>", "SSIM"]
-    heads.append("error left<small>of the noise</small>")
-    lines = ['<h2>Denoising</h2><div class="scroll"><table><thead><tr>']
-    lines += [f"<th>{head}</th>" for head in heads] + ["</tr></thead><tbody>"]
-    for row in evaluation["denoisers"]:
-        error = row["psnr_standard_error"]
-        beside = "" if error is None else f"<small>± {error:.2f}</small>"
-        cells = [
-            escaped(short(row["name"])),
-            "–" if row["parameters"] is None else f"{row['parameters']:,}",
-            f"{decibels(row['psnr'])}{beside}",
-            number(row["ssim"]),
-            percent(row["error_ratio"]),
-        ]
-        kind = "best" if any(row is one for one in best) else ""
-        lines.append(f'<tr class="{kind}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
-    lines.append("</tbody></table></div>")
+def _table_note(evaluation: dict[str, Any]) -> str:
     if any(
         row["ssim"] is not None or row["psnr_standard_error"] for row in evaluation["denoisers"]
     ):
-        note = (
+        return (
             "Means over patches of estimates clipped to [0, 1], with the full scale as range; SSIM "
             "with a Gaussian window of standard deviation 0.8. The error left is the squared error "
             "of all patches over that of the noisy images."
         )
-    else:
-        note = (
-            "Without clean images: the error against the other shot, less that shot's noise, of "
-            "all patches together; PSNR with the full scale as range, error left as a part of the "
-            "noise's energy."
-        )
-    lines.append(f'<p class="soft">{escaped(note)}</p>')
-    return "\n".join(lines)
+    return (
+        "Without clean images: the error against the other shot, less that shot's noise, of all "
+        "patches together; PSNR with the full scale as range, error left as a part of the noise's "
+        "energy."
+    )

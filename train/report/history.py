@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.lines import Line2D
 
+from train.report.above_truth import ABOVE
 from train.report.style import (
     INK,
     PALETTE,
@@ -18,6 +19,7 @@ from train.report.style import (
 )
 
 _POINTS = 300
+TRUTH = "truth"
 _SERIES = 12
 
 
@@ -25,16 +27,19 @@ _SERIES = 12
 def learning_curves(
     history: dict[str, list[dict[str, Any]]], evaluation: dict[str, Any]
 ) -> Picture | None:
-    """NLL over steps of each trained model, with the baselines and the truth as lines.
+    """NLL over steps of each trained model, above the truth where that is known.
 
     Args:
-        history: model name to the rows of its metrics.jsonl.
+        history: model name to the rows of its metrics.jsonl; see `train.report.above_truth`.
         evaluation: of `train.report.noise_numbers.evaluate`.
 
     Returns:
         The figure, or None when nothing was trained step by step.
     """
-    curves = {name: _curves(rows) for name, rows in history.items()}
+    above = evaluation["truth"] is not None and any(
+        any("validation_nll" + ABOVE in row for row in rows) for rows in history.values()
+    )
+    curves = {name: _curves(rows, ABOVE if above else "") for name, rows in history.items()}
     curves = {name: lines for name, lines in curves.items() if any(len(s) for s, _ in lines)}
     if not curves:
         return None
@@ -42,12 +47,8 @@ def learning_curves(
     rows = math.ceil(len(curves) / columns)
     figure, axes = new_figure(2.9 * rows + 0.35, rows, columns)
     colour = colours([row["name"] for row in evaluation["models"]])
-    levels = {
-        row["name"]: row["nll"]
-        for row in evaluation["models"]
-        if row["name"] not in curves and row["nll"] is not None
-    }
-    truth = evaluation["truth"]
+    levels = _levels(evaluation, "above_truth" if above else "nll", set(curves))
+    log = above and _spans_decades([*curves.values()], levels)
     for axis in axes.flat[len(curves) :]:
         axis.set_visible(False)
     for index, (axis, (name, lines)) in enumerate(zip(axes.flat, curves.items(), strict=False)):
@@ -56,40 +57,80 @@ def learning_curves(
         axis.plot(*_thinned(step, nll), color=tint, alpha=0.45, linewidth=1)
         axis.plot(validation_step, validation, color=tint, marker="o", markersize=2.5)
         for label, level in levels.items():
-            axis.axhline(level, color=colour[label], linewidth=1, linestyle=(0, (5, 3)))
-        if truth is not None and truth["nll"] is not None:
-            axis.axhline(truth["nll"], color=INK, linewidth=1, linestyle=(0, (1, 1.5)))
-        _limits(axis, nll, validation, [*levels.values(), truth["nll"] if truth else None])
+            axis.axhline(level, color=colour.get(label, INK), linewidth=1, linestyle=_dashes(label))
+        if log:
+            axis.set_yscale("log", nonpositive="mask")
+        else:
+            _limits(axis, nll, validation, [*levels.values()])
         axis.set_title(shown(name), loc="left")
         axis.set_xlabel("step")
-        axis.set_ylabel("nats per dimension")
+        axis.set_ylabel("nats / dim above truth" if above else "NLL, nats / dim")
+    if log:
+        low, high = zip(*(axis.get_ylim() for axis in axes.flat[: len(curves)]), strict=True)
+        for axis in axes.flat[: len(curves)]:
+            axis.set_ylim(min(low), max(high))
     handles = [
         Line2D([], [], color=INK, alpha=0.45, linewidth=1, label="training"),
         Line2D([], [], color=INK, marker="o", markersize=2.5, label="validation"),
     ]
     handles += [
-        Line2D([], [], color=colour[label], linestyle=(0, (5, 3)), label=f"{shown(label)} (test)")
+        Line2D(
+            [],
+            [],
+            color=colour.get(label, INK),
+            linestyle=_dashes(label),
+            label=f"{shown(label)} (test)",
+        )
         for label in levels
     ]
-    if truth is not None:
-        handles.append(Line2D([], [], color=INK, linestyle=(0, (1, 1.5)), label="truth (test)"))
     legend_below(figure, handles)
-    return Picture(
-        "training",
-        "Training",
-        "Negative log-likelihood over training steps. Look for a flat end, and for validation that "
-        "stays with training; lines across are the test NLL of what was fitted in closed form.",
-        figure,
+    return Picture("training", "Training", _caption(above, log), figure)
+
+
+def _dashes(name: str) -> tuple[float, tuple[float, float]]:
+    """Dots for the truth, long dashes for models."""
+    return (0, (1, 1.5)) if name == TRUTH else (0, (5, 3))
+
+
+def _levels(evaluation: dict[str, Any], key: str, trained: set[str]) -> dict[str, float]:
+    """Test values of what was not trained step by step, and of the truth unless all is above it."""
+    rows = [row for row in evaluation["models"] if row["name"] not in trained]
+    if key == "nll" and evaluation["truth"] is not None:
+        rows.append(evaluation["truth"])
+    return {row["name"]: row[key] for row in rows if row[key] is not None}
+
+
+def _spans_decades(curves: list, levels: dict[str, float]) -> bool:
+    """Whether all validations and nearly all steps are above the truth, by very different sizes."""
+    training = np.concatenate([lines[0][1] for lines in curves])
+    validation = np.concatenate([lines[1][1] for lines in curves])
+    values = np.array([*validation, *levels.values(), *training[training > 0]])
+    few = np.count_nonzero(training <= 0) <= 0.05 * len(training)
+    return bool(few and (validation > 0).all() and values.size and values.max() > 20 * values.min())
+
+
+def _caption(above: bool, log: bool) -> str:
+    lines = "; lines across are what was fitted in closed form, on the test patches."
+    if not above:
+        return (
+            "Negative log-likelihood in nats per dimension over training steps, one panel per "
+            "model. Look for a flat end, and for validation that stays with training" + lines
+        )
+    axis = ", on a log scale, from which steps at or below the truth are missing" if log else ""
+    return (
+        "Negative log-likelihood over training steps, one panel per model, in nats per dimension "
+        f"above the true one of the same patches{axis}: those of the step's batch for training, "
+        "those of the validation split for validation. 0 cannot be beaten but by chance" + lines
     )
 
 
-def _curves(rows: list[dict[str, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _curves(rows: list[dict[str, Any]], ending: str) -> list[tuple[np.ndarray, np.ndarray]]:
     lines = []
     for key in ("nll", "validation_nll"):
         points = [
-            (row["step"], row[key])
+            (row["step"], row[key + ending])
             for row in rows
-            if isinstance(row.get(key), int | float) and math.isfinite(row[key])
+            if isinstance(row.get(key + ending), int | float) and math.isfinite(row[key + ending])
         ]
         line = np.array(points, np.float64).reshape(-1, 2)
         lines.append((line[:, 0], line[:, 1]))
@@ -177,7 +218,11 @@ def _panel(axis, title: str, series: dict[str, np.ndarray]) -> None:
     axis.set_xlabel("step")
     axis.margins(x=0.02)
     axis.legend(
-        loc="upper left", bbox_to_anchor=(-0.06, -0.2), ncols=min(len(series), 4), columnspacing=1.2
+        loc="upper left",
+        bbox_to_anchor=(-0.06, -0.2),
+        ncols=min(len(series), 5),
+        handlelength=1.0,
+        columnspacing=0.9,
     )
 
 

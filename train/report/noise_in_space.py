@@ -21,6 +21,8 @@ from train.report.style import (
 )
 from train.report.test_set import TestSet
 
+DATA = "data"
+"""Key of the noise of the data, next to the models' names."""
 LAGS = 4
 _PATCHES = 256
 _ROWS = 4
@@ -29,24 +31,29 @@ _INTENSITY_BINS = 12
 
 @styled
 def pictures_of_noise(test: TestSet, results: list[ModelResult]) -> Picture:
-    """Clean patch, real noise and each model's noise side by side, for a few conditions."""
+    """Clean patch, its noise and each model's noise side by side, for a few conditions."""
 
     def images_of(patch: int) -> list[np.ndarray]:
-        scale = max(6 * float(test.noise[patch].std()), 1e-6)
+        counted = True if test.valid is None else test.valid[patch]
+        inside = test.values(test.noise, patch)
+        scale = max(6 * float(inside.std()), 1e-6) if inside.size else 1.0
         noises = (test.noise, *(result.noise for result in results))
         return [
             photograph(test.clean[patch]),
-            *(_colour(noise[patch]) / scale + 0.5 for noise in noises),
+            *(_colour(np.where(counted, noise[patch], 0)) / scale + 0.5 for noise in noises),
         ]
 
-    titles = ["clean", "real", *(result.name for result in results)]
+    titles = [test.clean_name, test.origin, *(result.name for result in results)]
     return Picture(
         "noise",
-        "Real and synthetic noise",
-        "Each row has one colour scale, three standard deviations of the real noise either way. "
-        "Look for grain of the same size and strength; draws differ pixel by pixel.",
+        f"{test.origin.capitalize()} and the noise of the models",
+        f"A patch with its noise and one draw of each model. Each row has one colour scale, three "
+        f"standard deviations of the {test.origin} either way. Look for grain of the same size and "
+        "strength; draws differ pixel by pixel."
+        + (" Pixels that do not count are grey." if test.left_out else ""),
         grid_of_pictures(test, titles, images_of, side=1.1 * max(8 / len(titles), 1)),
         dpi=150,
+        whole=True,
     )
 
 
@@ -115,55 +122,69 @@ def normalised(noise: np.ndarray, test: TestSet) -> np.ndarray:
     What is left is how pixels depend on each other.
 
     Args:
-        noise: shape (N, P, P, C), real or synthetic noise of the test patches.
+        noise: shape (N, P, P, C), noise of the test patches or of a model.
         test: those patches.
 
     Returns:
-        Float32, same shape.
+        Float32, same shape; 0 where a pixel does not count.
     """
     _, condition = conditions(test)
     channels = noise.shape[-1]
-    edges = np.quantile(test.clean, np.linspace(0, 1, _INTENSITY_BINS + 1)[1:-1])
+    edges = np.quantile(test.values(test.clean), np.linspace(0, 1, _INTENSITY_BINS + 1)[1:-1])
     group = np.searchsorted(edges, test.clean, side="right")
     group += _INTENSITY_BINS * (condition.reshape(-1, 1, 1, 1) * channels + np.arange(channels))
-    group = group.ravel()
+    group, inside = test.values(group), test.values(noise)
     size = np.maximum(np.bincount(group), 1)
-    mean = np.bincount(group, weights=noise.ravel()) / size
-    variance = np.bincount(group, weights=noise.ravel() ** 2) / size - mean**2
+    mean = np.bincount(group, weights=inside) / size
+    variance = np.bincount(group, weights=inside**2) / size - mean**2
     scale = 1 / np.sqrt(np.maximum(variance, 1e-12))
-    values = (noise.ravel() - mean[group].astype(np.float32)) * scale[group].astype(np.float32)
-    return values.reshape(noise.shape)
+    values = (inside - mean[group].astype(np.float32)) * scale[group].astype(np.float32)
+    if test.valid is None:
+        return values.reshape(noise.shape)
+    result = np.zeros(noise.shape, np.float32)
+    result[np.broadcast_to(test.valid, noise.shape)] = values
+    return result
 
 
-def correlation_map(values: np.ndarray, lags: int = LAGS) -> np.ndarray:
+def correlation_map(
+    values: np.ndarray, lags: int = LAGS, *, valid: np.ndarray | None = None
+) -> np.ndarray:
     """Autocorrelation at every shift up to `lags`, averaged over patches and channels.
 
     Args:
         values: shape (N, H, W, C), mean 0 and variance 1; H and W larger than `lags`.
         lags: largest shift.
+        valid: shape (N, H, W, 1), False where a value is missing, which is then 0; None for none.
 
     Returns:
         Shape (2 lags + 1, 2 lags + 1), vertical shift first, 1 at the centre.
     """
     height, width = values.shape[1:3]
     result = np.ones((2 * lags + 1, 2 * lags + 1))
-    power = float(np.mean(values**2, dtype=np.float64)) or 1.0
+    count = values.size if valid is None else int(valid.sum()) * values.shape[-1]
+    power = float(np.sum(values**2, dtype=np.float64)) / max(count, 1) or 1.0
     for down in range(lags + 1):
         for right in range(-lags, lags + 1):
             if down == 0 and right <= 0:
                 continue
-            first = values[:, : height - down, max(-right, 0) : width - max(right, 0)]
-            second = values[:, down:, max(right, 0) : width - max(-right, 0)]
-            value = float(np.einsum("nhwc,nhwc->", first, second)) / first.size / power
+            here = np.s_[:, : height - down, max(-right, 0) : width - max(right, 0)]
+            there = np.s_[:, down:, max(right, 0) : width - max(-right, 0)]
+            pairs = values[here].size
+            if valid is not None:
+                pairs = max(int((valid[here] & valid[there]).sum()), 1) * values.shape[-1]
+            value = float(np.einsum("nhwc,nhwc->", values[here], values[there])) / pairs / power
             result[lags + down, lags + right] = result[lags - down, lags - right] = value
     return result
 
 
-def radial_spectrum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def radial_spectrum(
+    values: np.ndarray, *, valid: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Power against spatial frequency, averaged over directions, patches and channels.
 
     Args:
         values: shape (N, H, W, C), mean 0 and variance 1.
+        valid: as for `correlation_map`; with values missing, the spectrum is smoothed by theirs.
 
     Returns:
         Frequencies in cycles per pixel and the power there; white noise has power 1.
@@ -171,6 +192,8 @@ def radial_spectrum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     height, width = values.shape[1:3]
     transform = np.fft.fft2(values, axes=(1, 2))
     power = (np.abs(transform) ** 2).mean(axis=(0, 3)) / (height * width)
+    if valid is not None:
+        power /= max(float(valid.mean(dtype=np.float64)), 1 / valid.size)
     radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None])
     side = min(height, width)
     index = (radius * side).round().astype(int).ravel()
@@ -190,46 +213,47 @@ def spatial_statistics(
         results: one entry per model.
 
     Returns:
-        For "real" and each model's name: "map" as of `correlation_map`, "channels" of shape (C, C),
+        For `DATA` and each model's name: "map" as of `correlation_map`, "channels" of shape (C, C),
         "frequency" and "power" as of `radial_spectrum`.
     """
     kept = evenly(len(test.noise), _PATCHES)
-    part = TestSet(
-        clean=test.clean[kept],
-        noise=test.noise[kept],
-        camera=test.camera[kept],
-        iso=test.iso[kept],
-        cameras=test.cameras,
-    )
+    part = test.part(kept)
     lags = min(LAGS, min(test.noise.shape[1:3]) - 1)
     statistics = {}
-    draws = [("real", part.noise), *((result.name, result.noise[kept]) for result in results)]
+    draws = [(DATA, part.noise), *((result.name, result.noise[kept]) for result in results)]
     for name, noise in draws:
         values = normalised(np.asarray(noise, np.float32), part)
         flat = values.reshape(-1, values.shape[-1])
+        count = len(flat) if part.valid is None else max(int(part.valid.sum()), 1)
+        frequency, power = radial_spectrum(values, valid=part.valid)
         statistics[name] = {
-            "map": correlation_map(values, lags),
-            "channels": flat.T @ flat / len(flat),
-            "frequency": radial_spectrum(values)[0],
-            "power": radial_spectrum(values)[1],
+            "map": correlation_map(values, lags, valid=part.valid),
+            "channels": flat.T @ flat / count,
+            "frequency": frequency,
+            "power": power,
         }
     return statistics
 
 
 @styled
-def correlations(statistics: dict[str, dict[str, np.ndarray]]) -> list[Picture]:
-    """Lags and spectrum in one figure, correlation maps in another."""
-    return [_lags(statistics), _maps(statistics)]
+def correlations(statistics: dict[str, dict[str, np.ndarray]], origin: str) -> list[Picture]:
+    """Lags and spectrum in one figure, correlation maps in another.
+
+    Args:
+        statistics: of `spatial_statistics`.
+        origin: what the noise of the data is called.
+    """
+    return [_lags(statistics, origin), _maps(statistics, origin)]
 
 
-def _lags(statistics) -> Picture:
+def _lags(statistics, origin) -> Picture:
     figure, axes = new_figure(3.1, 1, 3)
-    colour = colours([name for name in statistics if name != "real"])
+    colour = colours([name for name in statistics if name != DATA])
     for width, (name, values) in zip([7.0, *widths(len(colour))], statistics.items(), strict=True):
         lags = len(values["map"]) // 2
         steps = np.arange(1, lags + 1)
         style = {"color": colour.get(name, INK), "linewidth": width}
-        style["alpha"] = 0.25 if name == "real" else 1.0
+        style["alpha"] = 0.25 if name == DATA else 1.0
         axes[0, 0].plot(steps, values["map"][lags, lags + 1 :], **style)
         axes[0, 1].plot(steps, values["map"][lags + 1 :, lags], **style)
         axes[0, 2].plot(values["frequency"], values["power"], **style)
@@ -248,9 +272,9 @@ def _lags(statistics) -> Picture:
             [],
             [],
             color=colour.get(name, INK),
-            alpha=0.25 if name == "real" else 1.0,
-            linewidth=6 if name == "real" else 2,
-            label=shown(name),
+            alpha=0.25 if name == DATA else 1.0,
+            linewidth=6 if name == DATA else 2,
+            label=origin if name == DATA else shown(name),
         )
         for name in statistics
     ]
@@ -258,16 +282,17 @@ def _lags(statistics) -> Picture:
     return Picture(
         "correlation",
         "Autocorrelation and spectrum",
-        "Noise divided by its standard deviation at that camera, ISO, channel and intensity. The "
-        "wide grey line is the real noise. A model of independent pixels lies at 0 and at 1.",
+        "Correlation between pixels of a row, of a column, and power against frequency, of noise "
+        "divided by its standard deviation at that camera, ISO, channel and intensity. The wide "
+        f"grey line is the {origin}. A model of independent pixels lies at 0 and at 1.",
         figure,
     )
 
 
-def _maps(statistics) -> Picture:
-    several = len(statistics["real"]["channels"]) > 1
+def _maps(statistics, origin) -> Picture:
+    several = len(statistics[DATA]["channels"]) > 1
     figure, axes = new_figure(3.4 if several else 1.9, 2 if several else 1, len(statistics))
-    lags = len(statistics["real"]["map"]) // 2
+    lags = len(statistics[DATA]["map"]) // 2
     # The 1 at no shift and of a channel with itself would leave no colour for all the rest.
     shown_part = {
         name: [_without_ones(values["map"]), _without_ones(values["channels"])]
@@ -288,7 +313,7 @@ def _maps(statistics) -> Picture:
             axis.spines[:].set_visible(False)
             if column == len(statistics) - 1:
                 figure.colorbar(image, ax=axes[row], shrink=0.85, pad=0.01, aspect=14)
-        axes[0, column].set_title(shown(name, 16), fontsize=8.5)
+        axes[0, column].set_title(shown(origin if name == DATA else name, 16), fontsize=8.5)
     axes[0, 0].set_ylabel("shift")
     if several:
         axes[1, 0].set_ylabel("channel")
@@ -298,9 +323,10 @@ def _maps(statistics) -> Picture:
         f"Top: correlation with the pixel shifted by up to {lags} either way, no shift in the "
         "middle. "
         + ("Bottom: correlation between channels. " if several else "")
-        + "Each model should look like the real noise on the left.",
+        + f"Each model should look like the {origin} on the left.",
         figure,
         dpi=130,
+        whole=True,
     )
 
 

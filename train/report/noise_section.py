@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from train.report.candidates import includes
 from train.report.history import learned_parameters, learning_curves
 from train.report.noise_by_condition import histograms, variance_by_intensity
 from train.report.noise_in_space import correlations, pictures_of_noise, spatial_statistics
 from train.report.noise_numbers import ModelResult, evaluate
+from train.report.render import rendered
 from train.report.section import Section
 from train.report.style import Picture
-from train.report.table import aligned, escaped, number, short
+from train.report.table import aligned, number
 from train.report.test_set import TestSet
 
 MARGIN_OVER_WHITE = 0.01
@@ -41,23 +43,29 @@ def noise_section(
     results = list(results)
     numbers = evaluate(test, results)
     statistics = spatial_statistics(test, results)
+    numbers["contain_the_simulator"] = _containing(test, results)
     numbers["correlation"] = {name: _lag_one(values["map"]) for name, values in statistics.items()}
     pictures: list[Picture | None] = [learning_curves(dict(history), numbers)]
     pictures += [pictures_of_noise(test, results)] if show_images else []
     pictures.append(histograms(test, results))
     pictures += variance_by_intensity(test, results)
-    pictures += correlations(statistics)
+    pictures += correlations(statistics, test.origin)
     pictures += learned_parameters(dict(history))
     best = best_rows(numbers)
-    note = "Lower is better in every column but the improvement. " + _table_note(numbers)
-    tables = [
-        _table(numbers, {row["name"] for row in best}),
-        f'<p class="soft">{escaped(note)}</p>',
-    ]
+    note = "Lower is better in every column but the improvement. " + _table_note(test, numbers)
     return Section(
         verdict=_verdict(numbers, best),
         numbers=numbers,
-        html="\n".join([*tables, _heat(numbers)]),
+        html=rendered(
+            "noise.html",
+            machinery=_machinery(numbers),
+            rows=[*numbers["models"], *([numbers["truth"]] if numbers["truth"] else [])],
+            best={row["name"] for row in best},
+            note=note,
+            kinds={"camera": "camera", "iso": "ISO", "intensity": "clean intensity"},
+            shade=_shade,
+            **{key: numbers[key] for key in ("models", "truth", "floor", "groups")},
+        ),
         text=format_table(numbers),
         pictures=tuple(picture for picture in pictures if picture is not None),
         failed=tuple(_above_white(numbers, results)),
@@ -110,6 +118,29 @@ def _above_white(numbers: Mapping[str, Any], results: Sequence[ModelResult]) -> 
     return found
 
 
+def _containing(test: TestSet, results: Sequence[ModelResult]) -> list[str]:
+    """The models of which the simulated noise is one."""
+    channels = test.noise.shape[-1]
+    return [
+        result.name
+        for result in results
+        if any(includes(result.family, other, channels=channels) for other in test.families)
+    ]
+
+
+def _machinery(numbers: Mapping[str, Any]) -> str:
+    """What a small distance to the truth says where a model contains the simulator."""
+    names = numbers["contain_the_simulator"]
+    if not names:
+        return ""
+    *others, last = names
+    which = f"{', '.join(others)} and {last} can each be" if others else f"{last} can be"
+    return (
+        f"{which} the very process that simulated this noise: a distance to the truth tests the "
+        "machinery of training there, and is no result about cameras."
+    )
+
+
 def _lag_one(correlation) -> dict[str, float | None]:
     middle = len(correlation) // 2
     if middle == 0:
@@ -154,9 +185,10 @@ def format_table(evaluation: dict[str, Any]) -> str:
     return aligned(rows, last_apart=True)
 
 
-def _table_note(evaluation: dict[str, Any]) -> str:
+def _table_note(test: TestSet, evaluation: dict[str, Any]) -> str:
     return (
-        "KL divergences are between histograms of noise in 66 bins, real to model, in nats; "
+        f"KL divergences are between histograms of noise in 66 bins, from the {test.origin} to the "
+        "model, in nats; "
         "smoothed adds one to every count, dropped leaves empty bins out. Two finite draws of one "
         "and the same noise do not reach 0 but the floor, here from "
         f"{evaluation['floor_source']}. Standard errors take patches as independent. "
@@ -165,73 +197,8 @@ def _table_note(evaluation: dict[str, Any]) -> str:
     )
 
 
-def _table(evaluation: dict[str, Any], best: set[str]) -> str:
-    with_truth = evaluation["truth"] is not None
-    heads = ["model", "parameters", "NLL<small>nats / dim</small>"]
-    heads += ["above truth<small>nats / dim</small>"] if with_truth else []
-    heads += [
-        "likelihood<small>over AWGN</small>",
-        "KL pooled<small>smoothed</small>",
-        "KL pooled<small>dropped</small>",
-        "KL per patch<small>smoothed</small>",
-        "KL per patch<small>dropped</small>",
-        "KS<small>per patch</small>",
-    ]
-    lines = ['<div class="scroll"><table><thead><tr>']
-    lines += [f"<th>{head}</th>" for head in heads] + ["</tr></thead><tbody>"]
-    rows = [*evaluation["models"], *([evaluation["truth"]] if with_truth else [])]
-    for row in rows:
-        kind = "truth" if row is evaluation["truth"] else "best" if row["name"] in best else ""
-        count = "–" if row["parameters"] is None else f"{row['parameters']:,}"
-        cells = [escaped(short(row["name"])), count]
-        cells.append(number(row["nll"]))
-        if with_truth:
-            cells.append(_above(row))
-        gain = row.get("improvement_over_awgn")
-        cells.append("–" if gain is None else f"{100 * gain:+.1f} %".replace("-", "−"))
-        for key in ("kl_smoothed", "kl_dropped", "patch_kl_smoothed", "patch_kl_dropped", "ks"):
-            floor = evaluation["floor"].get(key)
-            bare = floor is None or kind == "truth"
-            beside = "" if bare else f"<small>floor {number(floor)}</small>"
-            cells.append(f"{number(row.get(key))}{beside}" if key in row else "–")
-        columns = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines.append(f'<tr class="{kind}">{columns}</tr>')
-    return "\n".join([*lines, "</tbody></table></div>"])
-
-
-def _above(row: dict[str, Any]) -> str:
-    if "above_truth" not in row:
-        return "0"
-    error = row["above_truth_standard_error"]
-    beside = "" if error is None else f"<small>± {number(error)}</small>"
-    return number(row["above_truth"], signed=True) + beside
-
-
-def _heat(evaluation: dict[str, Any]) -> str:
-    """KL per camera, ISO and intensity bin, shaded by how many times the floor it is."""
-    if not evaluation["groups"]:
-        return ""
-    titles = {"camera": "camera", "iso": "ISO", "intensity": "clean intensity"}
-    names = [row["name"] for row in evaluation["models"]]
-    lines = ["<h2>KL by camera, ISO and intensity</h2>"]
-    lines += ['<div class="scroll"><table class="heat"><thead><tr><th></th><th>floor</th>']
-    lines += [f"<th>{escaped(short(name, 22))}</th>" for name in names] + ["</tr></thead><tbody>"]
-    for kind, rows in evaluation["groups"].items():
-        lines.append(f'<tr class="kind"><td colspan="{len(names) + 2}">{titles[kind]}</td></tr>')
-        for row in rows:
-            floor = row["floor_smoothed"]
-            cells = [f"<td>{escaped(short(row['label']))}</td><td>{number(floor)}</td>"]
-            cells += [f"<td{_shade(kl, floor)}>{number(kl)}</td>" for kl in row["kl_smoothed"]]
-            lines.append(f"<tr>{''.join(cells)}</tr>")
-    lines.append("</tbody></table></div>")
-    lines.append(
-        '<p class="soft">Pooled KL of the smoothed histograms. Green is within twice the floor, '
-        "red is from a thousand times; look for a row that stands out in a good model.</p>"
-    )
-    return "\n".join(lines)
-
-
 def _shade(kl: float | None, floor: float | None) -> str:
+    """A colour that says how many times the floor a KL is; "" for none."""
     if kl is None or not floor or floor <= 0:
         return ""
     # Green up to twice the floor, red from a thousand times.
@@ -240,4 +207,4 @@ def _shade(kl: float | None, floor: float | None) -> str:
     low = min(int(2 * place), 1)
     pairs = zip(stops[low], stops[low + 1], strict=True)
     mixed = [str(round(a + (2 * place - low) * (b - a))) for a, b in pairs]
-    return f' style="background: rgb({" ".join(mixed)} / 0.25)"'
+    return f"rgb({' '.join(mixed)} / 0.25)"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.report.page import page
+from train.report.reproduction import reproduction
 from train.report.section import Section
 from train.report.style import save_png
 from train.report.test_set import TestSet
@@ -61,7 +62,14 @@ class Report:
         if not self.sections:
             raise ValueError("there is nothing to report: pass the result of at least one model.")
         numbers = {**self.numbers(), "failed": list(failed)}
-        text = page(self.title, self.subject, self.sections, failed=failed, notes=self.notes)
+        text = page(
+            self.title,
+            self.subject,
+            self.sections,
+            failed=failed,
+            notes=self.notes,
+            again=reproduction(Path(folder)),
+        )
         figures = Path(folder) / "figures"
         figures.mkdir(parents=True, exist_ok=True)
         for section in self.sections:
@@ -96,10 +104,15 @@ def report_of_patches(
     count, (height, width, channels) = len(test.clean), test.clean.shape[1:]
     return Report(
         title=title,
-        subject=f"{count} held-out patches of {height} × {width} × {channels}.",
+        subject=f"{count} held-out patches of {height} × {width} × {channels} with {test.origin}.",
         sections=sections,
-        notes=[*notes] if show_images else [*notes, LEFT_OUT],
-        facts={"patches": count, "patch_shape": list(test.clean.shape[1:])},
+        notes=[*notes, *test.notes(), *([] if show_images else [LEFT_OUT])],
+        facts={
+            "patches": count,
+            "patch_shape": list(test.clean.shape[1:]),
+            "noise": test.origin,
+            "left_out": test.left_out,
+        },
     )
 
 

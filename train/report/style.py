@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +30,8 @@ PALETTE = (
     "#d76aa0",
 )
 WIDTH = 10.4
+SHARES = {1: 0.45, 2: 0.8}
+"""Of the width, by number of columns: a panel fits on a telephone without shrinking much."""
 _STYLE: Any = {
     "font.size": 9,
     "text.color": INK,
@@ -76,6 +77,7 @@ class Picture:
         caption: what to look for, one or two sentences.
         figure: the drawing.
         dpi: of its PNG.
+        whole: whether its axes belong side by side, so that a narrow page scrolls to show them.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Picture:
     caption: str
     figure: Figure = field(repr=False)
     dpi: int = 110
+    whole: bool = False
 
 
 def colours(names: list[str]) -> dict[str, str]:
@@ -101,10 +104,10 @@ def shown(text: str, length: int = 30) -> str:
 def new_figure(
     height: float, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure of the report's width, and its axes as a (rows, columns) array.
+    """A figure of the report, and its axes as a (rows, columns) array.
 
     Args:
-        height: in inches; the width is `WIDTH`.
+        height: in inches; the width is `WIDTH`, of which few columns take `SHARES`.
         rows: of axes.
         columns: of axes.
         options: those of `Figure.subplots`.
@@ -112,7 +115,7 @@ def new_figure(
     Returns:
         The figure, and its axes.
     """
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH * SHARES.get(columns, 1.0), height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
@@ -125,15 +128,18 @@ def legend_below(figure: Figure, handles: list, *, columns: int = 8) -> None:
 
 @contextlib.contextmanager
 def _drawing(figure: Figure) -> Iterator[None]:
-    for axes in figure.axes:
-        # On log axes they cost most of the time that drawing takes.
-        axes.minorticks_off()
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         # A camera's name may be in a script that the drawing font lacks.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        if (layout := figure.get_layout_engine()) is not None:
+            for axes in figure.axes:
+                # On log axes they cost most of the time that drawing takes.
+                axes.minorticks_off()
+            # The places of the axes are found once, for all formats; left to the first of them, it
+            # would draw twice.
+            layout.execute(figure)
+            figure.set_layout_engine("none")
         yield
-    # The places of the axes are found once, and kept for the next format.
-    figure.set_layout_engine("none")
 
 
 def save_png(picture: Picture, path: Path) -> None:
@@ -144,26 +150,13 @@ def save_png(picture: Picture, path: Path) -> None:
         )
 
 
-def svg_text(picture: Picture) -> str:
-    """The figure as an `<svg>` element for a page, with the page's colours and font."""
+def svg_source(picture: Picture) -> str:
+    """The figure as an SVG file, without a background."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with _drawing(picture.figure):
         picture.figure.savefig(buffer, format="svg", facecolor="none", metadata=nothing)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<svg ([^>]*?)width="[^"]*" ?', r"<svg \1", text, count=1)
-    text = re.sub(r'<svg ([^>]*?)height="[^"]*" ?', r"<svg \1", text, count=1)
-    # A style element inside an inline SVG would apply to the whole page.
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r"font-family: [^;\"]*'DejaVu Sans'[^;\"]*;? ?", "", text)
-    text = re.sub(r"font: ([^;\"]*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--font)", text)
-    prefix = f"{picture.name}-"
-    text = re.sub(r'\bid="', f'id="{prefix}', text)
-    text = text.replace("url(#", f"url(#{prefix}")
-    text = re.sub(r'href="#', f'href="#{prefix}', text)
-    return text.replace(INK, "currentColor").replace(FAINT, "var(--line)")
+    return buffer.getvalue()
 
 
 def widths(count: int) -> list[float]:

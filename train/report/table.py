@@ -1,7 +1,5 @@
 """Numbers and rows of tables, for the page and for a terminal."""
 
-import html
-
 
 def number(value: float | None, *, signed: bool = False) -> str:
     """A number for a table: four decimals, or two digits when those would hide it."""
@@ -25,12 +23,6 @@ def decibels(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """A part of the whole for a table."""
     return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def escaped(text: str) -> str:
-    """Text escaped for HTML, without the control characters that XML forbids."""
-    kept = "".join(c if c.isprintable() or c in "\n\t" else " " for c in str(text))
-    return html.escape(kept)
 
 
 def short(name: str, length: int = 30) -> str:
