@@ -1,5 +1,6 @@
 """A small task, a toy system; run folders and device counts, compared."""
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -34,6 +35,23 @@ def toy_environment():
 def records(shared_folder):
     """Where data sets are prepared, once for all trainers and all processes that run tests."""
     return shared_folder / "records"
+
+
+@pytest.fixture(scope="session")
+def made_once(shared_folder):
+    """Makes the folder of a name once for all processes that run tests, which only read it."""
+
+    def made(name, make):
+        folder, done = shared_folder / "runs" / name, shared_folder / "runs" / f"{name}.done"
+        folder.parent.mkdir(exist_ok=True)
+        with open(folder.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
