@@ -56,10 +56,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports have all but their drawings, which take longer than a small training."""
-    from train.report import page, report
-    from train.report.drawings import Drawing
+    from markupsafe import Markup
 
-    monkeypatch.setattr(page, "drawing", lambda picture: Drawing(picture, (), ()))
+    from train.report import page, report
+    from train.report.drawings import Drawing, Panel
+
+    blank = (Panel(1, Markup("")),)
+    monkeypatch.setattr(page, "drawing", lambda picture: Drawing(picture, blank, ()))
     monkeypatch.setattr(report, "save_png", lambda *_: None)
 
 

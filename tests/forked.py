@@ -4,11 +4,14 @@ import multiprocessing
 import os
 import runpy
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 # JAX may be imported before a fork as long as it has looked for no device.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["train.engine.run", "train.report.report", "optax"])
+_CONTEXT.set_forkserver_preload(
+    ["train.engine.run", "train.noiseflow.system", "train.noise2noiseflow.system"]
+)
 
 
 class Forked:
@@ -22,12 +25,20 @@ class Forked:
         arguments: the command line.
         said: file for what it writes to standard error; standard output goes nowhere.
         folder: where it may import from besides.
+        environment: variables, by default as they were when the first of these began.
     """
 
-    def __init__(self, module: str, arguments: list[str], *, said: Path, folder: Path):
-        self._process = _CONTEXT.Process(
-            target=_run, args=(module, arguments, str(said), str(folder)), daemon=True
-        )
+    def __init__(
+        self,
+        module: str,
+        arguments: list[str],
+        *,
+        said: Path,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+    ):
+        given = (module, arguments, str(said), str(folder), dict(environment or {}))
+        self._process = _CONTEXT.Process(target=_run, args=given, daemon=True)
         self._process.start()
 
     def poll(self) -> int | None:
@@ -43,7 +54,10 @@ class Forked:
         self._process.kill()
 
 
-def _run(module: str, arguments: list[str], said: str, folder: str) -> None:
+def _run(
+    module: str, arguments: list[str], said: str, folder: str, environment: dict[str, str]
+) -> None:
+    os.environ.update(environment)
     for path, descriptor in ((os.devnull, 1), (said, 2)):
         with open(path, "w") as file:
             os.dup2(file.fileno(), descriptor)
