@@ -53,6 +53,19 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have all but their drawings, which take longer than a small training."""
+    from markupsafe import Markup
+
+    from train.report import page, report
+    from train.report.drawings import Drawing, Panel
+
+    blank = (Panel(1, Markup("")),)
+    monkeypatch.setattr(page, "drawing", lambda picture: Drawing(picture, blank, ()))
+    monkeypatch.setattr(report, "save_png", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def real_images() -> Path:
     """The folder of real images that JAXNOISE_DATA names; without it the test is skipped."""

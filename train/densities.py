@@ -109,7 +109,7 @@ def sampled_noise(
     Returns:
         A function from (variables, batches) to shape (N, H, W, C), fraction of full scale.
     """
-    sample = partial(_sample, model, config, seed, temperature)
+    sample = partial(_sample, model, config, seed=seed, temperature=temperature)
     return over_patches(sample, mesh, names=FIELDS)
 
 
@@ -127,11 +127,12 @@ def _nll(
 def _sample(
     model: Sampler,
     config: Any,
-    seed: int,
-    temperature: float,
     variables: Any,
     patches: Mapping,
     number: jax.Array,
+    *,
+    seed: int,
+    temperature: float,
 ) -> jax.Array:
     batch = to_noise_batch(patches)
     key = jax.random.fold_in(jax.random.key(seed), number)

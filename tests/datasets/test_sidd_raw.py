@@ -313,7 +313,7 @@ def test_wrong_requests_are_sentences(tree, tmp_path):
         builder.make_config(tree.root, patches_per_image=0)
 
 
-def test_a_model_is_trained_on_it(tree, tmp_path, capsys):
+def test_a_model_is_trained_on_it(tree, tmp_path, capsys, without_figures):
     from train.engine.program import main
 
     small = (

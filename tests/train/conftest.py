@@ -1,15 +1,15 @@
 """A small task, a toy system; run folders and device counts, compared."""
 
+import fcntl
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.forked import Forked
 from tests.processes import ROOT, environment
 
 HERE = Path(__file__).parent
@@ -34,6 +34,23 @@ def toy_environment():
 def records(shared_folder):
     """Where data sets are prepared, once for all trainers and all processes that run tests."""
     return shared_folder / "records"
+
+
+@pytest.fixture(scope="session")
+def made_once(shared_folder):
+    """Makes the folder of a name once for all processes that run tests, which only read it."""
+
+    def made(name, make):
+        folder, done = shared_folder / "runs" / name, shared_folder / "runs" / f"{name}.done"
+        folder.parent.mkdir(exist_ok=True)
+        with open(folder.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -72,58 +89,23 @@ def assert_same_tree():
     return check
 
 
-ON_DEVICES = """
-import dataclasses
-import importlib
-import json
-import os
-import sys
-from pathlib import Path
-
-package, name, options, folder, *counts = sys.argv[1:]
-command = importlib.import_module(f"{package}.config").COMMANDS[name]
-config = command.options(**{**command.presets["cpu"], **json.loads(options)})
-
-from train.engine.devices import start_jax
-import jax
-from train.engine.loop import fit
-from train.engine.run import schedule_of
-from train.engine.system import Run, Validation
-
-system = importlib.import_module(f"{package}.system").SYSTEMS[name]
-data = {role: opened() for role, opened in system.data(config).items()}
-every = start_jax("cpu")
-for count in map(int, counts):
-    mesh = every
-    if count < every.size:
-        devices = jax.devices()[:count]
-        mesh = jax.make_mesh((count,), ("data",), axis_types=every.axis_types, devices=devices)
-    assert mesh.size == count
-    run = Run(config=config, data=data, mesh=mesh, workdir=Path(folder, f"{count}-devices"))
-    fitted = {}
-    for phase in system.phases(run):
-        task = dataclasses.replace(phase.task(fitted), evaluate=lambda *_: Validation(0.0, {}))
-        schedule = schedule_of(config, steps=phase.steps)
-        place = run.workdir / phase.folder
-        fitted[phase.name] = fit(task, schedule, workdir=place, seed=config.seed, mesh=mesh)
-"""
-
-
 @pytest.fixture
-def assert_same_losses(tmp_path, toy_environment):
-    """Trains a system in this process's child on several numbers of CPU devices."""
+def assert_same_losses(tmp_path):
+    """Trains a system on several numbers of CPU devices."""
     from train.engine.metrics import read_metrics
 
     def check(package, options, *, loss, command="", devices=(1, 8)):
         counts = list(map(str, devices))
         asked = [package, command, json.dumps(options), str(tmp_path), *counts]
-        done = subprocess.run(
-            [sys.executable, "-c", ON_DEVICES, *asked],
-            env={**environment(devices=max(devices)), "PYTHONPATH": toy_environment["PYTHONPATH"]},
-            capture_output=True,
-            text=True,
+        said = tmp_path / "said.txt"
+        process = Forked(
+            "tests.train.on_devices",
+            asked,
+            said=said,
+            folder=HERE,
+            environment=environment(devices=max(devices)),
         )
-        assert done.returncode == 0, done.stderr
+        assert process.wait() == 0, said.read_text()
         losses = []
         for count in devices:
             rows = read_metrics(tmp_path / f"{count}-devices" / "metrics.jsonl")

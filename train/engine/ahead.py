@@ -20,7 +20,8 @@ class Ahead:
         self._make = make
         self._asked: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._made: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-        threading.Thread(target=self._work, daemon=True, name="batches").start()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="batches")
+        self._thread.start()
 
     def ask(self, step: int) -> None:
         """Asks for the batch of a step."""
@@ -47,8 +48,13 @@ class Ahead:
             return batch
 
     def close(self) -> None:
-        """Lets the thread end after the batch at hand."""
+        """Lets the thread end after the batch at hand.
+
+        A moment is enough for most batches, and the end of Python is not always kind to a thread
+        that is at work.
+        """
         self._asked.put(None)
+        self._thread.join(timeout=1.0)
 
     def _work(self) -> None:
         while (step := self._asked.get()) is not None:

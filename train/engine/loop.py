@@ -188,15 +188,15 @@ class _Run:
         if not (reported or evaluate or save or stop):
             return None  # reading the metrics would make the host wait for the devices
         rows = {name: np.atleast_1d(np.asarray(value)) for name, value in metrics.items()}
-        for step, place in zip(taken, range(count), strict=True):
-            values = {name: float(row[place]) for name, row in rows.items()}
+        every = [{name: float(row[place]) for name, row in rows.items()} for place in range(count)]
+        for step, values in zip(taken, every, strict=True):
             self._count(values)
             del values["longest"]
             if step in reported:
                 self.metrics.write(step, {**values, "skipped": self.skipped}, self._times())
         name = self.task.shown
         kept = "best validation" if self.task.keep == "best" else "last validation"
-        shown = {name: values[name], kept: float(self.best["score"])}
+        shown = {name: every[-1][name], kept: float(self.best["score"])}
         self.progress.update(self.done, shown)
         diverged = self._divergence() is not None
         found = self._evaluate() if evaluate or diverged else None

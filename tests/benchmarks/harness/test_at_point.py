@@ -3,28 +3,25 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.harness import at_point
 from benchmarks.harness.at_point import POINTS, Point, Watch
+from tests.forked import Forked
 
 TOY = Path(__file__).parents[2] / "train"
 OPTIONS = ("--steps", "40", "--mean-steps", "0", "--accelerator", "cpu", "--pause", "0")
 
 
 def run_toy(workdir, *interruption):
-    module = ["-m", "benchmarks.harness.at_point", *interruption] if interruption else []
-    done = subprocess.run(
-        [sys.executable, *(module or ["-m"]), "toy", "fit", "--workdir", workdir, *OPTIONS],
-        env={**os.environ, "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{TOY}"},
-        capture_output=True,
-        text=True,
-    )
-    return done.returncode, done.stderr
+    program = ["benchmarks.harness.at_point", *interruption, "toy"] if interruption else ["toy"]
+    module, *before = program
+    said = workdir.with_name("said.txt")
+    arguments = [*before, "fit", "--workdir", str(workdir), *OPTIONS]
+    code = Forked(module, arguments, said=said, folder=TOY).wait()
+    return code, said.read_text()
 
 
 def all_files(workdir):

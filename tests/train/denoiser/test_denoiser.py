@@ -25,10 +25,11 @@ def run_small(records, workdir, *more):
 
 
 @pytest.fixture(scope="module")
-def finished(records, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("runs") / "small"
-    assert run_small(records, workdir) == 0
-    return workdir
+def finished(records, made_once):
+    def make(workdir):
+        assert run_small(records, workdir) == 0
+
+    return made_once("denoiser", make)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_a_run_leaves_its_files_and_a_table(finished):
 
 
 def test_going_on_from_an_earlier_checkpoint_is_the_straight_run(
-    finished, records, tmp_path, run_content
+    finished, records, tmp_path, run_content, without_figures
 ):
     resumed = tmp_path / "resumed"
     shutil.copytree(finished, resumed)
@@ -90,7 +91,7 @@ def test_other_losses_take_a_step(data, mesh, tmp_path):
         assert all(jax.tree.leaves(moved["variables"]["params"]))
 
 
-def test_more_steps_denoise(records, tmp_path):
+def test_more_steps_denoise(records, tmp_path, without_figures):
     more = ("--steps", "150", "--evaluate-every", "75", "--features", "16")
     more += ("--denoiser-learning-rate", "0.001")
     assert run_small(records, tmp_path / "run", *more) == 0

@@ -10,18 +10,30 @@ import time
 import numpy as np
 import pytest
 
+from tests.forked import Forked
+from tests.processes import ROOT
 from train.engine.metrics import read_metrics
 
 
+def options(workdir, *more):
+    fixed = ("fit", "--workdir", str(workdir), "--pause", "0.02", "--accelerator", "cpu")
+    return [*fixed, *more]
+
+
 def start(environment, workdir, *more):
-    command = [sys.executable, "-m", "toy", "fit", "--workdir", str(workdir), "--pause", "0.02"]
     with open(f"{workdir}.txt", "w") as said:
         return subprocess.Popen(
-            [*command, "--accelerator", "cpu", *more],
+            [sys.executable, "-m", "toy", *options(workdir, *more)],
             env=environment,
             stderr=said,
             stdout=subprocess.DEVNULL,
         )
+
+
+def fork(workdir, *more):
+    """The same in a process that has imported all before."""
+    said = workdir.with_name(f"{workdir.name}.txt")
+    return Forked("toy", options(workdir, *more), said=said, folder=ROOT / "tests/train")
 
 
 def wait_for_rows(workdir, process, rows):
@@ -54,10 +66,10 @@ def test_what_is_frozen_is_in_the_manifest_and_in_no_checkpoint(straight):
         assert "offset" not in (checkpoint / "leaves/metadata").read_text()
 
 
-def test_kill_9_at_random_moments_changes_nothing(straight, toy_environment, tmp_path, run_content):
+def test_kill_9_at_random_moments_changes_nothing(straight, tmp_path, run_content):
     generator, killed = random.Random(0), 0
     for _ in range(5):
-        process = start(toy_environment, tmp_path / "killed")
+        process = fork(tmp_path / "killed")
         # From the first saved rows on, so that the moments fall into training and not into imports.
         known = len(read_metrics(tmp_path / "killed/metrics.jsonl"))
         wait_for_rows(tmp_path / "killed", process, known + 1)
@@ -65,7 +77,7 @@ def test_kill_9_at_random_moments_changes_nothing(straight, toy_environment, tmp
         process.kill()
         killed += process.wait() == -signal.SIGKILL
     assert killed >= 3
-    assert start(toy_environment, tmp_path / "killed").wait() == 0
+    assert fork(tmp_path / "killed").wait() == 0
     assert run_content(tmp_path / "killed") == run_content(straight)
 
 
@@ -80,7 +92,7 @@ def test_a_signal_saves_the_step_and_the_run_goes_on(
     sentence = (tmp_path / "stopped.txt").read_text().splitlines()[-1]
     assert "which is saved" in sentence
     assert int(sentence.split("step ")[1].split()[0]) < 60
-    assert start(toy_environment, tmp_path / "stopped").wait() == 0
+    assert fork(tmp_path / "stopped").wait() == 0
     assert run_content(tmp_path / "stopped") == run_content(straight)
 
 
@@ -101,10 +113,10 @@ def test_a_run_that_got_worse_exits_4_and_says_so_first(toy_environment, tmp_pat
     page = (tmp_path / "worse/report.html").read_text()
     assert page.index("got worse by training") < page.index("Its scale is")
     # The same command again ends in the same way, although there is nothing left to train.
-    assert start(toy_environment, tmp_path / "worse", "--rate", "2").wait() == 4
+    assert fork(tmp_path / "worse", "--rate", "2").wait() == 4
 
 
-def test_other_frozen_weights_are_refused(straight, toy_environment, tmp_path):
+def test_other_frozen_weights_are_refused(straight, tmp_path):
     import shutil
 
     copy = tmp_path / "copy"
@@ -112,7 +124,7 @@ def test_other_frozen_weights_are_refused(straight, toy_environment, tmp_path):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["fixed"]["both"] = "0" * 64
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    assert start(toy_environment, copy).wait() == 2
+    assert fork(copy).wait() == 2
     assert "other frozen weights (both)" in (tmp_path / "copy.txt").read_text()
 
 

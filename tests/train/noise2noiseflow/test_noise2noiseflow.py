@@ -27,10 +27,11 @@ def run_small(records, workdir, *more):
 
 
 @pytest.fixture(scope="module")
-def finished(records, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("runs") / "small"
-    assert run_small(records, workdir, "--pretraining-steps", "4") == 0
-    return workdir
+def finished(records, made_once):
+    def make(workdir):
+        assert run_small(records, workdir, "--pretraining-steps", "4") == 0
+
+    return made_once("noise2noiseflow", make)
 
 
 def test_a_run_leaves_its_files_and_both_tables(finished):
@@ -76,7 +77,7 @@ def test_the_exported_model_is_the_best_by_validation(finished, records):
 
 
 def test_going_on_from_an_earlier_checkpoint_is_the_straight_run(
-    finished, records, tmp_path, run_content
+    finished, records, tmp_path, run_content, without_figures
 ):
     resumed = tmp_path / "resumed"
     shutil.copytree(finished, resumed)
@@ -202,7 +203,7 @@ def write_burst(folder, *, same=False):
     return ("--dataset", "pairs", "--source", str(folder))
 
 
-def test_bursts_without_clean_images(tmp_path):
+def test_bursts_without_clean_images(tmp_path, without_figures):
     source = write_burst(tmp_path / "burst")
     assert run_small(tmp_path / "records", tmp_path / "run", *source) == 0
     evaluation = json.loads((tmp_path / "run" / "evaluation.json").read_text())
@@ -213,7 +214,7 @@ def test_bursts_without_clean_images(tmp_path):
     assert noisy["ssim"] is None
 
 
-def test_a_clipped_burst_is_learnt_from_what_is_not_clipped(tmp_path):
+def test_a_clipped_burst_is_learnt_from_what_is_not_clipped(tmp_path, without_figures):
     """Much of each scene is black, where both shots are exactly 0 and differ in nothing."""
     import jaxnoise
 

@@ -1,7 +1,6 @@
 """The program that the README opens with: options, refusals, and a whole small run."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxnoise.errors import DataError
+from tests.processes import environment
 from train.engine.metrics import read_metrics
 from train.engine.program import main
 from train.noiseflow.config import PRESETS
@@ -120,7 +120,7 @@ def test_a_batch_that_eight_devices_cannot_share(tmp_path):
             "--workdir",
             tmp_path / "r",
         ],
-        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"},
+        env=environment(devices=8),
         capture_output=True,
         text=True,
     )
@@ -131,10 +131,11 @@ def test_a_batch_that_eight_devices_cannot_share(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def finished(records, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("runs") / "small"
-    assert run_small(records, workdir) == 0
-    return workdir
+def finished(records, made_once):
+    def make(workdir):
+        assert run_small(records, workdir) == 0
+
+    return made_once("noiseflow", make)
 
 
 def test_a_run_leaves_its_files_and_a_row_for_every_step_and_validation(finished):
@@ -167,7 +168,9 @@ def test_the_exported_model_is_the_best_by_validation(finished, records):
     np.testing.assert_allclose(values.mean(), min(scores), rtol=1e-5)
 
 
-def test_the_same_command_again_changes_nothing(finished, records, tmp_path, run_content):
+def test_the_same_command_again_changes_nothing(
+    finished, records, tmp_path, run_content, without_figures
+):
     again = tmp_path / "again"
     shutil.copytree(finished, again)
     assert run_small(records, again) == 0
@@ -175,7 +178,7 @@ def test_the_same_command_again_changes_nothing(finished, records, tmp_path, run
 
 
 def test_going_on_from_an_earlier_checkpoint_is_the_straight_run(
-    finished, records, tmp_path, run_content
+    finished, records, tmp_path, run_content, without_figures
 ):
     resumed = tmp_path / "resumed"
     shutil.copytree(finished, resumed)
@@ -192,7 +195,9 @@ def test_another_configuration_is_refused(finished, records, capsys):
     assert (finished / "config.json").read_bytes() == before
 
 
-def test_a_learning_rate_far_too_high_exits_4_and_says_so_first(records, tmp_path, capsys):
+def test_a_learning_rate_far_too_high_exits_4_and_says_so_first(
+    records, tmp_path, capsys, without_figures
+):
     rates = ("--moments-learning-rate", "1000", "--learning-rate", "1000")
     assert run_small(records, tmp_path / "run", *rates) == 4
     said = capsys.readouterr()
@@ -206,7 +211,7 @@ def test_a_learning_rate_far_too_high_exits_4_and_says_so_first(records, tmp_pat
     assert (tmp_path / "run/model/model.safetensors").is_file()
 
 
-def test_the_compared_architecture_is_trained_beside(records, tmp_path):
+def test_the_compared_architecture_is_trained_beside(records, tmp_path, without_figures):
     workdir = tmp_path / "run"
     assert run_small(records, workdir, "--compare", "N-W") == 0
     assert (workdir / "compare/N-W/model/model.safetensors").is_file()
