@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from datasets import registry
+from datasets.as_float import IMAGES, NUMBERS, Batch, as_float
 from datasets.clipping import has_clipping, quantisation_step, valid_pixels
 from datasets.opening import Opened, open_records_of
 from datasets.records import Records, open_records
@@ -20,23 +21,11 @@ from datasets.whole_images import GridPatches, WholeImages, open_images
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import generator
 
-__all__ = ["NAMES", "SIMULATED", "SPLITS", "NoiseData", "open_dataset"]
+__all__ = ["NAMES", "SPLITS", "NoiseData", "open_dataset"]
 
-SIMULATED = tuple(name for name, entry in registry.ENTRIES.items() if entry.simulated)
-IMAGES = ("clean", "noisy", "noisy2")
 SHOTS = ("noisy", "noisy2")
-NUMBERS = {
-    "camera": np.int32,
-    "iso": np.float32,
-    "truth": np.float32,
-    "noise_profile": np.float32,
-    "image": np.int32,
-    "scene": np.int32,
-}
 
 PATCHES_LOOKED_AT = 1000
-
-Batch = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -108,7 +97,7 @@ class NoiseData:
         """
         batch = self._split(split).take(self.order(split, seed, step, batch_size))
         streams = [generator("dequantise", split, seed, step)]
-        return _as_float(batch, streams) | self._valid(batch)
+        return as_float(batch, streams) | self._valid(batch)
 
     def order(self, split: str, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Places in a split of the patches of a batch."""
@@ -146,7 +135,7 @@ class NoiseData:
             indices = np.minimum(places, count - 1)
             streams = [generator("dequantise", split, int(index)) for index in indices]
             batch = records.take(indices)
-            yield _as_float(batch, streams) | self._valid(batch) | {"mask": places < count}
+            yield as_float(batch, streams) | self._valid(batch) | {"mask": places < count}
 
     def _valid(self, batch: Batch) -> Batch:
         shots = [batch[name] for name in SHOTS if name in batch]
@@ -278,11 +267,12 @@ def _scale(records: Mapping[str, Records | GridPatches]) -> tuple[float | None, 
         if isinstance(found, GridPatches) or not (names := set(SHOTS) & set(found.fields)):
             continue
         # Of what does not fit into memory, some patches must do.
-        some = np.arange(min(len(found), PATCHES_LOOKED_AT))
+        count = min(len(found), PATCHES_LOOKED_AT)
+        some = np.linspace(0, len(found) - 1, count).astype(int)
         arrays = found.arrays if found.arrays is not None else found.take(some)
         shots = [arrays[name] for name in sorted(names)]
         clipped = clipped or has_clipping(shots)
-        shots = [shot[:PATCHES_LOOKED_AT] for shot in shots]
+        shots = [shot[some] if len(shot) > count else shot for shot in shots]
         step = max(step, *(quantisation_step(shot) for shot in shots))
         valid.append(valid_pixels(shots).ravel())
     return (1.0 - float(np.concatenate(valid).mean()) if clipped else None), step
@@ -294,34 +284,6 @@ def _shuffled(length: int, seed: int, batch_size: int) -> Any:
     import grain
 
     return grain.MapDataset.range(length).seed(seed).shuffle().repeat().batch(batch_size)
-
-
-def _as_float(batch: Batch, streams: list[np.random.Generator]) -> Batch:
-    """Batch in full-scale float32; 8-bit noisy values are spread uniformly over their quantisation
-    step.
-
-    Args:
-        batch: stacked records.
-        streams: one generator for the batch, or one for each example.
-    """
-    result: Batch = {}
-    for key in IMAGES:
-        if key not in batch:
-            continue
-        values = batch[key]
-        scale = 1.0 if values.dtype == np.float32 else float(np.iinfo(values.dtype).max)
-        if values.dtype == np.uint8 and key != "clean":
-            parts = np.split(values, len(streams))
-            spread = [
-                g.random(part.shape, np.float32) - 0.5
-                for g, part in zip(streams, parts, strict=True)
-            ]
-            values = values + np.concatenate(spread)
-        result[key] = (values / np.float32(scale)).astype(np.float32, copy=False)
-    for key, kind in NUMBERS.items():
-        if key in batch:
-            result[key] = batch[key].astype(kind)
-    return result
 
 
 def _check_sizes(*, batch_size: int, seed: int = 0, step: int = 0) -> None:

@@ -210,6 +210,33 @@ class TrainedDenoiser(TrainedModel, Denoiser, Protocol):
         ...
 
 
+@runtime_checkable
+class CountsCells(Protocol):
+    """A density that states whole cells of pixels, of which one that does not count spoils all."""
+
+    def counted(self, settings: Any, valid: Bool[Array, "n h w 1"]) -> Bool[Array, "n h w 1"]:
+        """The pixels of which the density is, given those that count."""
+        ...
+
+
+def counted(
+    model: Any, config: Any, valid: Bool[Array, "n h w 1"] | None
+) -> Bool[Array, "n h w 1"] | None:
+    """The pixels of which a model's `log_prob` is the density.
+
+    Args:
+        model: a `Density`.
+        config: its `Config`.
+        valid: shape (N, H, W, 1), True where a pixel counts; None: all do.
+
+    Returns:
+        The same, but for models that squeeze pixels into cells.
+    """
+    if valid is None or not isinstance(model, CountsCells):
+        return valid
+    return model.counted(config, valid)
+
+
 class Ability(NamedTuple):
     """What fulfilling a protocol means, to be read in a sentence about a model.
 

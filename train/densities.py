@@ -1,6 +1,6 @@
 """A density over the patches of a data set: what validations and reports measure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
 from jaxnoise.metrics import nll_per_dim
-from jaxnoise.protocols import Density, Sampler
+from jaxnoise.protocols import Density, Sampler, counted
 from train.engine.evaluation import over_patches
 
 FIELDS = ("clean", "noisy", "camera", "iso")
@@ -31,21 +31,36 @@ def with_mask(names: Sequence[str], data: Any) -> tuple[str, ...]:
     return (*names, MASK) if data.has_clipping else tuple(names)
 
 
-def mean_of_patches(values: np.ndarray, batches: Iterable[Mapping[str, np.ndarray]]) -> np.ndarray:
+def validation_weights(data: Any, *, batch_size: int, limit: int) -> np.ndarray | None:
+    """How many pixels of each validation patch count; None where all do.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+        batch_size: patches at a time.
+        limit: how many patches at most.
+    """
+    if not data.has_clipping:
+        return None
+    batches = data.batches("validation", batch_size=batch_size, limit=limit)
+    counts = [batch[MASK].sum((1, 2, 3))[batch["mask"]] for batch in batches]
+    return np.concatenate(counts).astype(np.float64)
+
+
+def mean_of_patches(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Mean over patches, in which each has as much say as it has pixels that count.
 
     Args:
         values: shape (N,) or (N, K), one row for each patch, such as means over its pixels.
-        batches: the padded batches that the values are of.
+        weights: from `validation_weights`.
 
     Returns:
         Shape () or (K,), float64.
     """
-    counts = [batch[MASK].sum((1, 2, 3))[batch["mask"]] for batch in batches if MASK in batch]
-    if not counts:
+    if weights is None:
         return values.mean(0, dtype=np.float64)
-    weights = np.concatenate(counts).astype(np.float64)
-    return np.tensordot(weights / max(weights.sum(), 1.0), values.astype(np.float64), 1)
+    kept = weights > 0
+    parts = weights[kept] / max(weights.sum(), 1.0)
+    return np.tensordot(parts, values[kept].astype(np.float64), 1)
 
 
 def to_noise_batch(batch: Mapping[str, Any]) -> NoiseBatch:
@@ -105,7 +120,8 @@ def _nll(
     batch = to_noise_batch(patches)
     conditions = batch.clean, batch.camera, batch.iso
     log_prob = model.log_prob(variables, config, batch.noise, *conditions, valid=batch.valid)
-    return jax.numpy.asarray(nll_per_dim(log_prob, batch.clean.shape[1:], batch.valid))
+    valid = counted(model, config, batch.valid)
+    return jax.numpy.asarray(nll_per_dim(log_prob, batch.clean.shape[1:], valid))
 
 
 def _sample(

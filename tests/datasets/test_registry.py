@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import pipeline, registry
+from datasets import as_float, registry
 from datasets.pipeline import open_dataset
 from jaxnoise.noise.camera import SIMULATIONS
 
@@ -25,7 +25,7 @@ def test_an_entry_names_a_builder_and_known_fields(entry: registry.Entry):
     module = entry.load()
     for name in ("make_config", "fingerprint", "facts", "builder"):
         assert callable(getattr(module, name))
-    assert set(entry.fields) <= {*pipeline.IMAGES, *pipeline.NUMBERS, "valid"}
+    assert set(entry.fields) <= {*as_float.IMAGES, *as_float.NUMBERS, "valid"}
     assert (entry.source is None) <= (not entry.needs_source)
 
 

@@ -98,8 +98,8 @@ def test_there_is_nothing_to_train_on(tmp_path, capsys):
         data.batch("train", seed=0, step=0, batch_size=1)
     places = ("--data-dir", str(tmp_path / "records"), "--workdir", str(tmp_path / "run"))
     source = ("--dataset", "sidd_val", "--source", str(tmp_path), "--accelerator", "cpu")
-    assert main("train.noiseflow", [*places, *source]) == 2
-    assert "sidd_val has no split 'train'" in capsys.readouterr().err
+    assert main("train.noiseflow", [*places, *source]) == 3
+    assert "sidd_val has no patches in its train split" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -20,6 +20,7 @@ FULFILS = {
         "ImageSampler",
         "DataStarted",
         "Described",
+        "CountsCells",
     },
     "models.denoiser": {"TrainedDenoiser", "TrainedModel", "Denoiser", "ImageDenoiser"},
     "models.noise2noiseflow": {

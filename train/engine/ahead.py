@@ -51,7 +51,7 @@ class Ahead:
         """Lets the thread end after the batch at hand.
 
         A moment is enough for most batches, and the end of Python is not always kind to a thread
-        that is about to hand arrays to the devices.
+        that is at work.
         """
         self._asked.put(None)
         self._thread.join(timeout=1.0)

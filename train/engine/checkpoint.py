@@ -1,5 +1,6 @@
 """Checkpoints of one pytree: atomic, numbered by step, with a sha256 for every leaf."""
 
+import errno
 import hashlib
 import logging
 import os
@@ -17,6 +18,12 @@ from train.engine.errors import NoCheckpoint
 from train.engine.files import NO_ROOM
 
 PUT_ASIDE = "damaged"
+NOT_THE_FILES_FAULT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
+"""Error numbers of reading that say nothing about what a file holds."""
+
+
+class _OfAnotherState(ValueError):
+    """A checkpoint that is as it was written, of a state of another structure."""
 
 
 class Checkpoints:
@@ -97,10 +104,18 @@ class Checkpoints:
                 return step, self._read(step, template)
             except MemoryError:
                 raise  # says nothing about the step
+            except _OfAnotherState as error:
+                raise NoCheckpoint(
+                    f"checkpoint {step} in {self._folder} is not of this training ({error}): give "
+                    "the command and the version of jaxnoise that began it, or choose another "
+                    "--workdir."
+                ) from error
+            except OSError as error:
+                if error.errno in NOT_THE_FILES_FAULT:
+                    raise
+                self._damaged(step, error)
             except Exception as error:  # orbax raises many kinds; all mean that this step is lost
-                place = self._put_aside(step)
-                reason = " ".join(str(error).split())[:200]
-                self._report(f"Checkpoint {step} is damaged ({reason}); it was moved to {place}.")
+                self._damaged(step, error)
         if self._aside.is_dir() and any(self._aside.iterdir()):
             raise NoCheckpoint(
                 f"none of the checkpoints in {self._folder} is usable (damaged ones lie in "
@@ -124,7 +139,7 @@ class Checkpoints:
         only_leaves = ocp.args.Composite(leaves=ocp.args.JsonRestore())
         records = self._manager.restore(step, args=only_leaves)["leaves"]["leaves"]
         if [record["path"] for record in records] != [jax.tree_util.keystr(p) for p, _ in leaves]:
-            raise ValueError("its variables are not those of this model")
+            raise _OfAnotherState("its variables are not those of this model")
         likes = [_to_numpy(leaf) for _, leaf in leaves]
         expected = {"bytes": _to_vector(b"".join(array.tobytes() for array, _ in likes))}
         only_state = ocp.args.Composite(state=ocp.args.StandardRestore(expected))
@@ -138,6 +153,11 @@ class Checkpoints:
                 raise ValueError(f"the {different[0]} of {record['path']} does not match")
             restored.append(_from_numpy(array, kind))
         return jax.tree_util.tree_unflatten(treedef, restored)
+
+    def _damaged(self, step: int, error: Exception) -> None:
+        place = self._put_aside(step)
+        reason = " ".join(str(error).split())[:200]
+        self._report(f"Checkpoint {step} is damaged ({reason}); it was moved to {place}.")
 
     def _put_aside(self, step: int) -> Path:
         self._aside.mkdir(exist_ok=True)

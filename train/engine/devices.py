@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,7 +18,7 @@ ACCELERATORS = ("auto", "cpu", "gpu", "tpu")
 INSTALL = {"gpu": "install jaxnoise[cuda]", "tpu": "install jaxnoise[tpu]"}
 BATCHES_IN_MEMORY = 8
 """How many times a batch must fit into memory."""
-MULTIPLE_HOSTS = ("SLURM_NTASKS", "SLURM_NPROCS", "OMPI_COMM_WORLD_SIZE")
+MULTIPLE_HOSTS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 
 
 def set_flags(accelerator: str) -> None:
@@ -56,7 +56,13 @@ def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
         jax.config.update("jax_platforms", "cpu")
     keep_compiled_programs()
     if distributed or any(int(os.environ.get(name, "1")) > 1 for name in MULTIPLE_HOSTS):
-        jax.distributed.initialize()
+        try:
+            jax.distributed.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(
+                f"the processes of this run do not find each other ({error}): start them by srun, "
+                "mpirun or on a TPU pod, or leave out --distributed."
+            ) from error
     found = jax.default_backend()
     if accelerator not in ("auto", found):
         raise UsageError(
@@ -92,6 +98,17 @@ def check_batch_size(batch_size: int, devices: int) -> None:
         )
 
 
+@runtime_checkable
+class Patches(Protocol):
+    """A data set that gives batches of patches by the number of a step."""
+
+    sizes: Mapping[str, int]
+
+    def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Mapping[str, Any]:
+        """The batch of a step."""
+        ...
+
+
 def check_batch_bytes(batch_size: int, data: Mapping[str, Any], *, seed: int) -> None:
     """Raises when a batch would not fit into the memory of this machine.
 
@@ -106,7 +123,7 @@ def check_batch_bytes(batch_size: int, data: Mapping[str, Any], *, seed: int) ->
     one = sum(
         np.asarray(values).nbytes
         for opened in data.values()
-        if getattr(opened, "sizes", {}).get("train")
+        if isinstance(opened, Patches) and opened.sizes.get("train")
         for values in opened.batch("train", seed=seed, step=0, batch_size=1).values()
     )
     # The next batch is made while this one is used, and a step takes several times its room.

@@ -114,6 +114,12 @@ def open_workdir(
                 f"--workdir {workdir} holds a run on other data (fingerprint {before} there, "
                 f"{fingerprint} here): choose another --workdir."
             )
+        if (read := manifest.get("other_input")) != facts.get("other_input"):
+            raise UsageError(
+                f"--workdir {workdir} holds a run that read other files beside its data ({read} "
+                f"there, {facts.get('other_input')} here): give those again, or choose another "
+                "--workdir."
+            )
         later = manifest.get("resumptions", [])
         latest = later[-1] if later else manifest
         if any(latest.get(name) != value for name, value in start.items()):

@@ -21,7 +21,36 @@ def start_training(state: Any) -> dict[str, Any]:
         the host does not look at every step.
     """
     counts = dict.fromkeys(("step", "skipped", "in_a_row", "longest"), np.int32(0))
-    return jax.tree.map(np.asarray, {"state": state, **counts})
+    return jax.tree.map(_as_on_devices, {"state": state, **counts})
+
+
+def _as_on_devices(leaf: Any) -> np.ndarray:
+    """A leaf of the type that devices give it: numpy's default of 64 bits becomes 32."""
+    array = np.asarray(leaf)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+
+
+def check_types(before: Any, after: Any) -> None:
+    """Raises where a step changes the shape or type of a part of the state.
+
+    It would compile anew at each step, and its checkpoints would not fit the state of a new start.
+
+    Args:
+        before: the state, arrays or their shapes.
+        after: what the step makes of it.
+
+    Raises:
+        TypeError: names the part.
+    """
+    places = jax.tree_util.tree_leaves_with_path(before)
+    if jax.tree.structure(before) != jax.tree.structure(after):
+        raise TypeError("a step must return a state of the structure that it was given.")
+    for (path, old), new in zip(places, jax.tree.leaves(after), strict=True):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise TypeError(
+                f"a step must keep shapes and types: {jax.tree_util.keystr(path)} goes from "
+                f"{old.dtype}{list(old.shape)} to {new.dtype}{list(new.shape)}."
+            )
 
 
 def guarded_step(step: Callable) -> Callable:

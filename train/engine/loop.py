@@ -14,7 +14,7 @@ from train.engine.ahead import Ahead
 from train.engine.checkpoint import Checkpoints
 from train.engine.devices import replicate, shard
 from train.engine.errors import Diverged
-from train.engine.guard import guarded_step, several_steps, start_training
+from train.engine.guard import check_types, guarded_step, several_steps, start_training
 from train.engine.metrics import Metrics
 from train.engine.progress import Progress
 from train.engine.schedule import Schedule
@@ -69,7 +69,7 @@ class _Run:
         training = start_training(task.state)
         self.progress = Progress(task.title, steps=schedule.steps, shown=self.first_process)
         self.best = {
-            "kept": jax.tree.map(np.array, task.export(task.state)),
+            "kept": jax.tree.map(np.array, task.export(training["state"])),
             "score": np.float64(math.inf),
             "step": np.int64(0),
             "first_score": np.float64(math.nan),
@@ -105,6 +105,8 @@ class _Run:
                 self._evaluate()  # what training starts from may be hard to beat
             if self.done < self.schedule.steps:
                 last = self._take_steps()
+                if self._signalled():
+                    self._stop()  # it came while the last step was evaluated and saved
             else:
                 last = self.task.evaluate(self.training["state"], self.fixed)
         finally:
@@ -119,6 +121,7 @@ class _Run:
             steps=self.done,
             skipped=self.skipped,
             failed=self._failure(last),
+            keep=self.task.keep,
             folder=self.workdir,
         )
 
@@ -126,7 +129,7 @@ class _Run:
         """All steps that are left; returns the evaluation after the last one."""
         # Until the first batch is there, nothing can be lost: a signal ends the run at once.
         self.ahead.ask(self.done)
-        batch = self.ahead.take(lambda: False)
+        batch = self._placed(self.ahead.take(lambda: False), self.schedule.steps_from(self.done))
         found = None
         with self.stop.held():
             while True:
@@ -136,23 +139,40 @@ class _Run:
                     # Made while the devices work on this one.
                     self.ahead.ask(following)
                 run = self.one if count == 1 else self.several
+                if self.calls == 0:
+                    after, _ = run.eval_shape(self.training, self.fixed, batch, self.seed)
+                    check_types(self.training, after)
                 self.training, metrics = run(self.training, self.fixed, batch, self.seed)
                 self.done = following
                 self.calls += 1
                 found = self._after_steps(count, metrics)
                 if self.done == self.schedule.steps:
                     return found
-                batch = self.ahead.take(self._signalled)
-                if batch is None:
-                    self._save()
-                    self._stop()
+                batch = self._next_batch()
+
+    def _next_batch(self) -> Any:
+        """The batch that was asked for, on the devices; a signal or an error saves the state."""
+        try:
+            made = self.ahead.take(self._signalled)
+        except Exception:
+            if jax.process_count() == 1:
+                self._save()  # what was learnt so far is good, whatever ails the data
+            raise
+        if made is None:
+            self._save()
+            self._stop()
+        return self._placed(made, self.schedule.steps_from(self.done))
 
     def _batch(self, step: int) -> Any:
         count = self.schedule.steps_from(step)
         if count == 1:
-            return shard(self.mesh, self.task.batch(step))
+            return self.task.batch(step)
         batches = [self.task.batch(step + place) for place in range(count)]
-        return shard(self.mesh, jax.tree.map(lambda *leaves: np.stack(leaves), *batches), axis=1)
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
+
+    def _placed(self, batch: Any, count: int) -> Any:
+        # Here and not in the thread, which must not be at work on devices when the process ends.
+        return shard(self.mesh, batch, axis=int(count > 1))
 
     def _after_steps(self, count: int, metrics: Mapping[str, jax.Array]) -> Validation | None:
         schedule, last = self.schedule, self.done == self.schedule.steps
@@ -175,7 +195,8 @@ class _Run:
             if step in reported:
                 self.metrics.write(step, {**values, "skipped": self.skipped}, self._times())
         name = self.task.shown
-        shown = {name: every[-1][name], "best validation": float(self.best["score"])}
+        kept = "best validation" if self.task.keep == "best" else "last validation"
+        shown = {name: every[-1][name], kept: float(self.best["score"])}
         self.progress.update(self.done, shown)
         diverged = self._divergence() is not None
         found = self._evaluate() if evaluate or diverged else None
@@ -207,7 +228,7 @@ class _Run:
         if which := self._divergence():
             raise Diverged(
                 f"{which} gave a loss or gradient that is not finite, as was seen at step "
-                f"{self.done}: the last good model is saved; train with smaller learning "
+                f"{self.done}: the last good state is saved; train with smaller learning "
                 "rates in a new --workdir, or look for broken images in the data."
             )
 
@@ -217,8 +238,13 @@ class _Run:
             return None
         if last.failed is not None:
             return f"{self.task.title}: {last.failed}"
+        if not math.isfinite(last.score):
+            return (
+                f"{self.task.title}: its validation score is not finite after {self.done} steps; "
+                "train with smaller learning rates in a new --workdir."
+            )
         first, limit = float(self.best["first_score"]), self.task.tolerance
-        if math.isfinite(limit) and not last.score <= first + limit:
+        if math.isfinite(first) and not last.score <= first + limit:
             return (
                 f"{self.task.title} got worse by training: its validation score, of which less is "
                 f"better, is {last.score:.4g} after {self.done} steps and was {first:.4g} before "
@@ -261,8 +287,10 @@ class _Run:
             return self.stop.requested is not None
         from jax.experimental import multihost_utils
 
-        # All processes must save the same step, so they agree on a call, whose number rises by one.
-        return multihost_utils.reached_preemption_sync_point(self.calls)
+        # All processes must save the same step, so they agree on a call, whose number rises by one
+        # over all trainings of a process.
+        self.stop.calls += 1
+        return multihost_utils.reached_preemption_sync_point(self.stop.calls)
 
     def _times(self) -> dict[str, float]:
         return {"seconds": time.monotonic() - self.start}

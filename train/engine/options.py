@@ -8,6 +8,7 @@ import tomllib
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -45,6 +46,8 @@ class Options:
     source: Path | None = option(
         None, "folder of your own files, for data sets that read them", places=True
     )
+    data_seed: int = option(0, "seed of simulated data", minimum=0, maximum=2**31 - 1)
+    patch_size: int | None = option(None, "side of a patch (default: the data set's)", minimum=2)
     data_dir: Path | None = option(
         None, "folder of prepared records (default: a cache)", places=True
     )
@@ -55,6 +58,7 @@ class Options:
     evaluate_every: int = option(100, "steps between two validations", minimum=1)
     save_every: int = option(100, "steps between two checkpoints", minimum=1, places=True)
     report_every: int = option(1, "steps between two rows of metrics.jsonl", minimum=1)
+    bad_steps: int = option(10, "non-finite steps in a row that end the run", minimum=1)
     steps_per_call: int | None = option(
         None, "steps per call of the devices (default: 1 on CPUs, 10 elsewhere)", minimum=1
     )
@@ -129,8 +133,10 @@ def to_toml(options: Options) -> str:
         The text.
     """
     values = ((field.name, getattr(options, field.name)) for field in dataclasses.fields(options))
+    # TOML has no surrogate pairs, by which JSON would spell rare characters.
+    spelt = partial(json.dumps, ensure_ascii=False)
     return "".join(
-        f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}\n"
+        f"{name} = {spelt(str(value) if isinstance(value, Path) else value)}\n"
         for name, value in values
         if value is not None
     )

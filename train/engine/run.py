@@ -1,9 +1,10 @@
 """One run of a system: devices, data, folder, phases, report."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 
@@ -16,9 +17,6 @@ from train.engine.loop import fit
 from train.engine.schedule import Schedule
 from train.engine.signals import StopSignals
 from train.engine.system import Fitted, Phase, Run, System
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
@@ -40,6 +38,8 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
     workdir = config.workdir or Path("runs") / name
     folder.check_workdir(workdir, config)
     mesh = start_jax(config.accelerator, distributed=config.distributed)
+    if jax.process_count() == 1:
+        stop.listen()  # what joins processes takes the signals too
     check_batch_size(config.batch_size, mesh.size)
     system.check(config)
     data = {role: opened() for role, opened in system.data(config).items()}
@@ -52,12 +52,19 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
         _open_folder(this, also)
     fitted = fit_phases(phases, this, stop=stop)
     report = system.report(this, fitted)
-    failed = [found.failed for found in fitted.values() if found.failed is not None]
+    told = [found.failed for found in fitted.values() if found.failed is not None]
+    compared = {phase.name for phase in phases if phase.compared}
+    failed = [
+        found.failed
+        for name, found in fitted.items()
+        if found.failed is not None and name not in compared
+    ]
     failed += report.failed
     if first_process:
-        text = report.write(workdir, failed=failed)
-        if failed:
-            print("FAILED: " + " ".join(failed) + "\n")
+        told += report.failed
+        text = report.write(workdir, failed=told)
+        if told:
+            print("FAILED: " + " ".join(told) + "\n")
         print(text)
         print(f"report: {(workdir / 'report.html').resolve()}")
     if failed:
@@ -73,11 +80,23 @@ def fit_phases(phases: Sequence[Phase], run: Run, *, stop: StopSignals) -> dict[
         stop: signals that may ask to stop.
 
     Returns:
-        What the trainings found, by the phases' names.
+        What the trainings found, by the phases' names; without those that are only compared and
+        were not finite, which is said.
+
+    Raises:
+        ValueError: two phases have one name or one folder.
     """
+    for names in ([phase.name for phase in phases], [phase.folder for phase in phases]):
+        if len(set(names)) < len(names):
+            raise ValueError(f"every phase needs a name and a folder of its own, not {names}.")
     fitted: dict[str, Fitted] = {}
     for phase in phases:
-        fitted[phase.name] = fit_phase(phase, run, fitted, stop=stop)
+        try:
+            fitted[phase.name] = fit_phase(phase, run, fitted, stop=stop)
+        except Diverged as error:
+            if not phase.compared:
+                raise
+            print(f"{phase.name} is left out: {error}", file=sys.stderr, flush=True)
     return fitted
 
 
@@ -117,7 +136,7 @@ def schedule_of(config: Any, *, steps: int | None = None) -> Schedule:
         steps: how many; None for those of the options.
     """
     names = {field.name for field in fields(Schedule)} - {"steps_per_call"}
-    values = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    values = {name: getattr(config, name) for name in names}
     if steps is not None:
         values["steps"] = steps
     return Schedule(**values, steps_per_call=config.steps_per_call or usual_steps())
@@ -130,7 +149,7 @@ def _open_folder(run: Run, also: str) -> None:
     else:
         facts = {"datasets": {role: data.name for role, data in run.data.items()}}
         fingerprint = "+".join(f"{role}:{data.fingerprint}" for role, data in run.data.items())
-    fingerprint = f"{fingerprint}+{also}" if also else fingerprint
+    facts = {**facts, "other_input": also} if also else facts
     folder.open_workdir(
         run.workdir, run.config, mesh=run.mesh, fingerprint=fingerprint, facts=facts
     )

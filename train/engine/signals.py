@@ -14,17 +14,27 @@ class StopSignals:
 
     Inside `held()` a signal only sets `requested`; elsewhere it raises at once: Stopped for
     SIGTERM, KeyboardInterrupt for Ctrl-C. A second Ctrl-C always raises.
+
+    Attributes:
+        requested: the signal that came, or None.
+        calls: how often several processes have looked whether to stop.
     """
 
     def __init__(self) -> None:
         self.requested: int | None = None
+        self.calls = 0
         self._held = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._previous[number] = signal.signal(number, self._handle)
+        self.listen()
         return self
+
+    def listen(self) -> None:
+        """Takes the signals, again where a library has taken them in between."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            previous = signal.signal(number, self._handle)
+            self._previous.setdefault(number, previous)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
@@ -58,4 +68,7 @@ class StopSignals:
         if self.requested is None or number == signal.SIGINT:
             self.requested = number
         if not self._held or again:
-            self.stop("stopped by a signal; the same command goes on from the last checkpoint.")
+            self.stop(
+                "stopped by a signal; the same command goes on from the last checkpoint, if there "
+                "is one."
+            )

@@ -75,6 +75,7 @@ class Fitted:
         skipped: how many of them were skipped for not being finite.
         failed: why the training has failed, as a sentence, or None.
         folder: of its `metrics.jsonl`.
+        keep: which state was kept, as in `Task`.
     """
 
     kept: Any
@@ -84,6 +85,7 @@ class Fitted:
     skipped: int
     failed: str | None
     folder: Path
+    keep: Literal["best", "last"] = "best"
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of its metrics.jsonl."""
@@ -96,6 +98,8 @@ class Fitted:
             name: of what was trained.
         """
         skipped = f"; {self.skipped} non-finite steps were skipped" if self.skipped else ""
+        if self.keep == "last":
+            return f"{name}: after the last of {self.steps} steps{skipped}."
         return f"{name}: best of {self.steps} steps at step {self.step} by validation{skipped}."
 
 
@@ -127,6 +131,8 @@ class Phase:
         settings: configuration of that model.
         folder: of its checkpoints and model, below the run's; the run's own where it is empty.
         steps: how many; None for those of the options.
+        compared: whether it is only something to compare with: its failure is told, and is not
+            that of the run.
     """
 
     name: str
@@ -135,6 +141,7 @@ class Phase:
     settings: Any
     folder: str = ""
     steps: int | None = None
+    compared: bool = False
 
 
 class Report(Protocol):
@@ -174,7 +181,7 @@ class System:
     Attributes:
         check: raises for options that contradict each other; before any data set is opened.
         data: from the options to functions that open the data sets, by role. Something that is
-            opened has `name`, `fingerprint` and `batch`.
+            opened has a `name` and a `fingerprint`.
         check_data: raises for data that do not serve, before anything is written; returns what
             else tells one run from another, such as the digest of a file, or "".
         phases: the trainings of a run.

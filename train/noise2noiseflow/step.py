@@ -11,7 +11,7 @@ import optax
 from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS
 from jaxnoise.protocols import Described
-from train.densities import MASK, mean_of_patches, with_mask
+from train.densities import MASK, mean_of_patches, validation_weights, with_mask
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.steps import shot_pairs
@@ -199,13 +199,15 @@ def _evaluation(run: Run, settings: Any, loss: Callable, start: Any) -> Callable
     compare = over_patches(partial(_estimates, settings), run.mesh, names=names)
     noise_model = models.get(settings.noise_model_name)
 
-    def means(of: Callable, variables: Any) -> list[float]:
+    weights = validation_weights(data, **limits)
+
+    def means(of: Callable, variables: Any, weights: np.ndarray | None = None) -> list[float]:
         values = of(variables, data.batches("validation", **limits))
-        return mean_of_patches(values, data.batches("validation", **limits)).tolist()
+        return mean_of_patches(values, weights).tolist()
 
     def evaluate(state: Any, fixed: Any) -> Validation:
         del fixed
-        total, nll, mse = means(measure, state["variables"])
+        total, nll, mse = means(measure, state["variables"], weights)
         moved, error = means(compare, state["variables"])
         values: dict[str, Any] = {"validation_total": total, "validation_nll": nll}
         values["validation_mse"] = mse
@@ -227,7 +229,7 @@ def _evaluation(run: Run, settings: Any, loss: Callable, start: Any) -> Callable
         excess = max(possible - nll, 0.0) if config.train_denoiser else 0.0
         failed = None
         if not nll <= possible + TOLERANCE:
-            first = means(measure, start)[1]
+            first = means(measure, start, weights)[1]
             if not nll <= first + TOLERANCE:
                 failed = (
                     f"the NLL of {nll:.4g} nats per dimension is far above the {first:.4g} that "

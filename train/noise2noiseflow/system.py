@@ -168,7 +168,7 @@ def _noise_results(run: Run, fitted: Mapping[str, Fitted], **options: Any) -> li
         fitted[JOINT].kept["noise_model"],
     )
     options |= {"mesh": run.mesh, "seed": config.seed, "temperature": config.temperature}
-    candidates = [*fitted_baselines(data, batch), noise_model]
+    candidates = [*fitted_baselines(data, batch, variance_floor=variance_floor(data)), noise_model]
     return [test_result(candidate, data, **options) for candidate in candidates]
 
 

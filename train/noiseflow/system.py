@@ -25,8 +25,8 @@ MODEL = "noiseflow"
 
 
 def architectures(config: Config) -> list[str]:
-    """The architectures of a run, its own last."""
-    return [arch for arch in dict.fromkeys((config.compare, config.arch)) if arch != NONE]
+    """The architectures of a run, its own first."""
+    return [arch for arch in dict.fromkeys((config.arch, config.compare)) if arch != NONE]
 
 
 def settings_of(config: Config, data: Any, *, arch: str) -> Any:
@@ -98,6 +98,7 @@ def phases(run: Run) -> list[Phase]:
             model=MODEL,
             settings=settings_of(config, run.data["data"], arch=arch),
             folder="" if arch == config.arch else f"compare/{arch}",
+            compared=arch != config.arch,
         )
         for arch in architectures(config)
     ]
@@ -108,10 +109,12 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     config, data = run.config, run.data["data"]
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     model = models.require(MODEL, TrainedDensity)
-    candidates = fitted_baselines(data, to_noise_batch(first))
+    candidates = fitted_baselines(data, to_noise_batch(first), variance_floor=variance_floor(data))
+    fitted = dict(reversed(list(fitted.items())))  # in tables, what was trained comes last
     for arch, found in fitted.items():
         settings = settings_of(config, data, arch=arch)
-        candidates.append(Candidate(arch, model, settings, found.kept))
+        own = arch == config.arch
+        candidates.append(Candidate(arch, model, settings, found.kept, is_trained=own))
     limits: Any = {"batch_size": config.batch_size, "limit": config.test_patches}
     options = {"mesh": run.mesh, "seed": config.seed, "temperature": config.temperature, **limits}
     test = test_set(data, **limits)

@@ -10,7 +10,7 @@ from train.report.style import evenly
 
 ABOVE = "_above_truth"
 """What the name of a likelihood ends with that is relative to the true one of the same patches."""
-_POINTS = 300
+_POINTS = 150
 
 
 def above_truth(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

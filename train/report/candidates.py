@@ -11,8 +11,9 @@ from jax.sharding import Mesh
 
 from jaxnoise.batch import NoiseBatch
 from jaxnoise.bijectors.chain import parse
+from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.protocols import Density, Fitted, Sampler
-from train.densities import nll_per_dimension, sampled_noise
+from train.densities import FIELDS, nll_per_dimension, sampled_noise, with_mask
 from train.report.noise_numbers import ModelResult
 from train.report.test_set import Adapt, test_batches
 
@@ -39,7 +40,7 @@ class Candidate:
         config: its configuration.
         variables: its variables.
         is_white: whether it is the white noise that improvements are relative to.
-        is_trained: whether this run trained it.
+        is_trained: whether it is what the run was to train, rather than something to compare.
     """
 
     name: str
@@ -87,21 +88,26 @@ def includes(family: str, other: str, *, channels: int) -> bool:
     )
 
 
-def fitted_baselines(data: Any, batch: NoiseBatch) -> list[Candidate]:
+def fitted_baselines(
+    data: Any, batch: NoiseBatch, *, variance_floor: float = VARIANCE_FLOOR
+) -> list[Candidate]:
     """AWGN, noise-level function and autoregressive Gaussian, fitted in closed form.
 
     Args:
         data: a data set of `datasets.pipeline`; says which cameras and ISO numbers there are.
         batch: training patches.
+        variance_floor: the smallest variance that they may find, squared unit of full scale.
 
     Returns:
         The fitted baselines.
     """
     candidates = []
+    options: Any = {"valid": batch.valid, "variance_floor": variance_floor}
     for module, name in BASELINES.items():
         model = cast(Baseline, importlib.import_module(f"jaxnoise.noise.{module}"))
         config = model.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
-        variables = model.fit(config, batch.noise, batch.clean, batch.camera, batch.iso)
+        conditions = batch.clean, batch.camera, batch.iso
+        variables = model.fit(config, batch.noise, *conditions, **options)
         white = module == WHITE
         candidates.append(
             Candidate(name, model, config, variables, is_white=white, is_trained=False)
@@ -135,7 +141,8 @@ def test_result(
     Returns:
         One row of the report.
     """
-    nll = nll_per_dimension(candidate.model, candidate.config, mesh)
+    fields = with_mask(FIELDS, data)
+    nll = nll_per_dimension(candidate.model, candidate.config, mesh, fields=fields)
     sample = sampled_noise(
         candidate.model, candidate.config, mesh, seed=seed, temperature=temperature
     )

@@ -185,12 +185,21 @@ def learned_parameters(history: dict[str, list[dict[str, Any]]]) -> list[Picture
             Picture(
                 f"parameters-{len(pictures) + 1}",
                 f"Learned parameters of {shown(name)}",
-                "The paper's Figures 6 and 7: the shot term beta1 should come to dominate the read "
-                "term beta2, gains should follow the ISO, and cameras should differ.",
+                "What the layers have learned, over training steps, one panel for each kind of "
+                "parameter; numbers in the legends are ISO numbers. " + _expected(panels),
                 figure,
             )
         )
     return pictures
+
+
+def _expected(panels: dict[str, dict[str, np.ndarray]]) -> str:
+    if any("beta1" in series for series in panels.values()):
+        return (
+            "As in the paper's Figures 6 and 7, the shot term beta1 should come to dominate the "
+            "read term beta2, gains should follow the ISO, and cameras should differ."
+        )
+    return "Look for a flat end; shot and read noise should rise with the ISO."
 
 
 def _panels(rows: list[dict[str, Any]]) -> dict[str, dict[str, np.ndarray]]:

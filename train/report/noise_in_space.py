@@ -116,7 +116,17 @@ def photograph(image: np.ndarray, *, like: np.ndarray | None = None) -> np.ndarr
     return (shown_image / max(float(brightest), 1e-6)) ** (1 / 2.2)
 
 
-def normalised(noise: np.ndarray, test: TestSet) -> np.ndarray:
+def groups_of(test: TestSet) -> np.ndarray:
+    """The camera, ISO, channel and intensity bin of each value that counts, as one number."""
+    _, condition = conditions(test)
+    channels = test.clean.shape[-1]
+    edges = np.quantile(test.values(test.clean), np.linspace(0, 1, _INTENSITY_BINS + 1)[1:-1])
+    group = np.searchsorted(edges, test.clean, side="right")
+    group += _INTENSITY_BINS * (condition.reshape(-1, 1, 1, 1) * channels + np.arange(channels))
+    return test.values(group)
+
+
+def normalised(noise: np.ndarray, test: TestSet, group: np.ndarray) -> np.ndarray:
     """Noise of mean 0 and variance 1 at every camera, ISO, channel and intensity.
 
     What is left is how pixels depend on each other.
@@ -124,16 +134,12 @@ def normalised(noise: np.ndarray, test: TestSet) -> np.ndarray:
     Args:
         noise: shape (N, P, P, C), noise of the test patches or of a model.
         test: those patches.
+        group: of `groups_of`, the same for all noise of these patches.
 
     Returns:
         Float32, same shape; 0 where a pixel does not count.
     """
-    _, condition = conditions(test)
-    channels = noise.shape[-1]
-    edges = np.quantile(test.values(test.clean), np.linspace(0, 1, _INTENSITY_BINS + 1)[1:-1])
-    group = np.searchsorted(edges, test.clean, side="right")
-    group += _INTENSITY_BINS * (condition.reshape(-1, 1, 1, 1) * channels + np.arange(channels))
-    group, inside = test.values(group), test.values(noise)
+    inside = test.values(noise)
     size = np.maximum(np.bincount(group), 1)
     mean = np.bincount(group, weights=inside) / size
     variance = np.bincount(group, weights=inside**2) / size - mean**2
@@ -219,10 +225,10 @@ def spatial_statistics(
     kept = evenly(len(test.noise), _PATCHES)
     part = test.part(kept)
     lags = min(LAGS, min(test.noise.shape[1:3]) - 1)
-    statistics = {}
+    statistics, group = {}, groups_of(part)
     draws = [(DATA, part.noise), *((result.name, result.noise[kept]) for result in results)]
     for name, noise in draws:
-        values = normalised(np.asarray(noise, np.float32), part)
+        values = normalised(np.asarray(noise, np.float32), part, group)
         flat = values.reshape(-1, values.shape[-1])
         count = len(flat) if part.valid is None else max(int(part.valid.sum()), 1)
         frequency, power = radial_spectrum(values, valid=part.valid)

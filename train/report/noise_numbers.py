@@ -167,7 +167,7 @@ def _mean_and_error(values: np.ndarray, weights: np.ndarray | None) -> tuple[flo
         return float(np.mean(values, dtype=np.float64)), float(error)
     kept = weights > 0
     values, share = values[kept].astype(np.float64), weights[kept] / weights[kept].sum()
-    mean, count = float(np.sum(share * values)), len(values)
+    mean, count = float(np.average(values, weights=weights[kept])), len(values)
     if count < 2:
         return mean, math.nan
     spread = np.sum((share * (values - mean)) ** 2) * count / (count - 1)

@@ -82,7 +82,6 @@ def _command(words: list[str]) -> str:
 def _facts(options: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     versions = manifest.get("versions", {})
     packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    later = manifest.get("resumptions", [])
     data = manifest.get("dataset") or ", ".join(
         f"{role}: {name}" for role, name in manifest.get("datasets", {}).items()
     )
@@ -98,12 +97,18 @@ def _facts(options: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[tupl
         "frozen weights": ", ".join(
             f"{phase} {digest[:16]}" for phase, digest in manifest.get("fixed", {}).items()
         ),
-        "started again": f"{len(later)} time(s) elsewhere, last at {_commit(later[-1])} on "
-        f"{_device(later[-1])}"
-        if later
-        else None,
+        "started again": _again(manifest.get("resumptions", [])),
     }
     return [(name, str(value)) for name, value in values.items() if value not in (None, "")]
+
+
+def _again(later: list[Mapping[str, Any]]) -> str | None:
+    if not later:
+        return None
+    times = "once" if len(later) == 1 else f"{len(later)} times"
+    last = [f"at commit {commit}" for commit in (_commit(later[-1]),) if commit]
+    last += [f"on {device}" for device in (_device(later[-1]),) if device]
+    return f"{times} with another command, machine or commit; last {' '.join(last)}"
 
 
 def _commit(start: Mapping[str, Any]) -> str | None:

@@ -33,7 +33,7 @@ def check_patch_size(data: Any, *, arch: str) -> None:
 
 
 def require_shots(data: Any) -> None:
-    """Raises when a data set has no noisy images of known cameras.
+    """Raises when a data set has no noisy images of known cameras to train and to choose by.
 
     Args:
         data: a data set of `datasets.pipeline`.
@@ -41,8 +41,12 @@ def require_shots(data: Any) -> None:
     Raises:
         DataError: says what to give.
     """
-    if "train" not in data.fields:
-        return  # whoever asks for its batches is told
+    absent = [split for split in ("train", "validation", "test") if not data.sizes[split]]
+    if absent:
+        raise DataError(
+            f"{data.name} has no patches in its {absent[0]} split, so that nothing can be trained "
+            "and judged on it: give another --dataset."
+        )
     missing = [name for name in ("noisy", "camera", "iso") if name not in data.fields["train"]]
     if missing:
         what = "noisy images" if "noisy" in missing else "cameras and ISO numbers"

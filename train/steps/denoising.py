@@ -7,14 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jaxnoise import models
 from jaxnoise.batch import mean_valid
 from jaxnoise.losses import half_sum_per_image, noise2noise_error, squared_error
 from jaxnoise.protocols import TrainedDenoiser
-from train.densities import MASK, mean_of_patches, with_mask
+from train.densities import MASK, mean_of_patches, validation_weights, with_mask
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.steps.noise_sources import NoiseSource
@@ -149,18 +148,16 @@ def task(
         _patch_error, model=model, settings=settings, errors=errors, seed=config.seed
     )
     data, fields = run.data["data"], FIELDS[loss]
-    if loss == "noise2noise":  # where a target is clipped, its mean is not the clean image
-        fields = with_mask(fields, data)
-    measure = over_patches(measured, run.mesh, names=fields)
     limits = {"batch_size": config.batch_size, "limit": config.validation_patches}
+    weights = None
+    if loss == "noise2noise":  # where a target is clipped, its mean is not the clean image
+        fields, weights = with_mask(fields, data), validation_weights(data, **limits)
+    measure = over_patches(measured, run.mesh, names=fields)
     name = "validation_psnr" + (OTHER_SHOT if loss == "noise2noise" else "")
 
     def evaluate(state: Any, fixed: Any) -> Validation:
         values = measure((state["variables"], fixed), data.batches("validation", **limits))
-        if MASK in fields:
-            psnr = to_psnr(float(mean_of_patches(values, data.batches("validation", **limits))))
-        else:
-            psnr = to_psnr(float(values.mean(dtype=np.float64)))
+        psnr = to_psnr(float(mean_of_patches(values, weights)))
         return Validation(-psnr, {name: psnr})
 
     variables = model.init(jax.random.key(config.seed), settings)

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import optax
 
 from jaxnoise.metrics import mean_nll_per_dim
-from jaxnoise.protocols import Described, TrainedDensity
+from jaxnoise.protocols import Described, TrainedDensity, counted
 from train.densities import (
     FIELDS,
     mean_of_patches,
     nll_per_dimension,
     to_noise_batch,
+    validation_weights,
     with_mask,
 )
 from train.engine.system import Run, Task, Validation
@@ -46,11 +47,12 @@ def task(run: Run, *, title: str, model: TrainedDensity, settings: Any, variable
     fields = with_mask(FIELDS, data)
     nll = nll_per_dimension(model, settings, run.mesh, fields=fields)
     limits = {"batch_size": config.batch_size, "limit": config.validation_patches}
+    weights = validation_weights(data, **limits)
 
     def evaluate(state: Any, fixed: Any) -> Validation:
         del fixed
         found = nll(state["variables"], data.batches("validation", **limits))
-        score = float(mean_of_patches(found, data.batches("validation", **limits)))
+        score = float(mean_of_patches(found, weights))
         values: dict[str, Any] = {"validation_nll": score}
         if isinstance(model, Described):
             values["parameters"] = model.describe(state["variables"], settings)
@@ -115,7 +117,8 @@ def likelihood_step(
         )
         if shots.valid is None:
             return jnp.mean(nll) / shots.clean[0].size, updated
-        return jnp.asarray(mean_nll_per_dim(-nll, shots.clean.shape[1:], shots.valid)), updated
+        valid = counted(model, settings, shots.valid)
+        return jnp.asarray(mean_nll_per_dim(-nll, shots.clean.shape[1:], valid)), updated
 
     parameters = state["variables"]["params"]
     (nll, updated), gradient = jax.value_and_grad(loss, has_aux=True)(parameters)

@@ -20,7 +20,7 @@ from jaxnoise.io.model_folder import CONFIG_FILE
 from jaxnoise.protocols import Sampler
 from train.densities import to_noise_batch
 from train.steps.option_groups import SIMPLE_NOISE
-from train.steps.start import first_patches
+from train.steps.start import first_patches, variance_floor
 
 STEP = 1.0 / 255.0
 """By which dequantised 8-bit images may leave [0, 1]."""
@@ -59,7 +59,9 @@ def noise_source(noise: str | None, data: Any, *, patches: int, seed: int) -> No
         model: Any = importlib.import_module(f"jaxnoise.noise.{noise}")
         config = model.Config(channels=data.channels, cameras=data.cameras, isos=data.isos)
         batch = to_noise_batch(first_patches(data, patches=patches, seed=seed))
-        variables = model.fit(config, batch.noise, batch.clean, batch.camera, batch.iso)
+        conditions = batch.clean, batch.camera, batch.iso
+        options = {"valid": batch.valid, "variance_floor": variance_floor(data)}
+        variables = model.fit(config, batch.noise, *conditions, **options)
         cameras = np.arange(len(data.cameras))
     else:
         assert noise is not None

@@ -13,10 +13,7 @@ SIMPLE_NOISE = ("awgn", "nlf")
 class TrainingOptions(Options):
     """Options of data, schedule and report."""
 
-    data_seed: int = option(0, "seed of simulated data", minimum=0, maximum=2**31 - 1)
-    patch_size: int | None = option(None, "side of a patch (default: the data set's)", minimum=2)
     warm_up: float = option(0.05, "part of the steps spent rising", minimum=0, maximum=1)
-    bad_steps: int = option(10, "non-finite steps in a row that end the run", minimum=1)
     start_patches: int = option(
         4096, "training patches for initialisation and baselines", minimum=1
     )

@@ -10,7 +10,7 @@ from jaxnoise.batch import NoiseBatch
 from jaxnoise.errors import DataError
 from jaxnoise.metrics import nll_per_dim
 from jaxnoise.noise import autoregressive
-from train.densities import mean_of_patches, to_noise_batch
+from train.densities import mean_of_patches, to_noise_batch, validation_weights
 from train.steps.checks import ROUNDING
 from train.steps.start import first_patches, variance_floor
 
@@ -80,7 +80,7 @@ def likeliest(data: Any, *, patches: int, seed: int, limit: int, batch_size: int
         The mean true negative log-likelihood of the validation patches where the data set has it,
         else that of the autoregressive Gaussian on halved differences, each less a margin.
     """
-    batches = list(data.batches("validation", batch_size=batch_size, limit=limit))
+    batches = data.batches("validation", batch_size=batch_size, limit=limit)
     if data.has_truth:
         values = [batch["truth"][batch["mask"]] / batch["noisy"][0].size for batch in batches]
         return float(np.concatenate(values).mean(dtype=np.float64)) - MARGIN_OF_TRUTH
@@ -97,7 +97,8 @@ def likeliest(data: Any, *, patches: int, seed: int, limit: int, batch_size: int
         nats = density(variables, config, held.noise, *conditions, valid=held.valid)
         nll = nll_per_dim(nats, held.clean.shape[1:], held.valid)
         values.append(np.asarray(nll)[batch["mask"]])
-    return float(mean_of_patches(np.concatenate(values), batches)) - MARGIN
+    weights = validation_weights(data, batch_size=batch_size, limit=limit)
+    return float(mean_of_patches(np.concatenate(values), weights)) - MARGIN
 
 
 def check_pairs(data: Any, batch: Mapping[str, Any]) -> None:

@@ -9,7 +9,13 @@ from jaxtyping import Array, Bool, Float, Num, PyTree
 from jaxnoise import models
 from jaxnoise.models.noise2noiseflow.config import PARTS, Config
 from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
-from jaxnoise.protocols import ImageDenoiser, ImageSampler, TrainedDenoiser, TrainedDensity
+from jaxnoise.protocols import (
+    ImageDenoiser,
+    ImageSampler,
+    TrainedDenoiser,
+    TrainedDensity,
+    counted,
+)
 
 Variables = dict[str, PyTree[Array]]
 
@@ -75,9 +81,9 @@ def joint_loss(
         train_denoiser: whether the denoiser learns; else it is in evaluation mode, and no gradient
             reaches it.
         key: a `jax.random.key`; only "r2r" needs it.
-        valid: shape (N, H, W, 1), True where a pixel counts in both shots; None: all do. The mean
-            squared error is that of the values that count, and the likelihood that of the pixels,
-            a mean of the images that have any. The denoiser sees the shots as they are.
+        valid: shape (N, H, W, 1), True where a pixel counts in both shots; None: all do. Both
+            terms are means over the values that count, in whole cells where the noise model
+            squeezes pixels. The denoiser sees the shots as they are.
         recorruption: `recorruption_scale` and `recorruption_std` of "r2r".
 
     Returns:
@@ -90,6 +96,7 @@ def joint_loss(
     Source: Noise2NoiseFlow, Eqs. 4 to 7, in the normalisation of its code.
     """
     noise_model, denoiser = noise_model_of(config), denoiser_of(config)
+    valid = counted(noise_model, config.noise_model, valid)
     # A noise model of the user's own may know of no mask.
     masked = {} if valid is None else {"valid": valid}
 

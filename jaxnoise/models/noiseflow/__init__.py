@@ -4,6 +4,7 @@ Source: Abdelhamed, Brubaker and Brown, "Noise Flow: Noise Modeling with Conditi
 Flows", ICCV 2019.
 """
 
+from jaxnoise.bijectors.chain import counted
 from jaxnoise.models.noiseflow.config import Config
 from jaxnoise.models.noiseflow.image import sample_image
 from jaxnoise.models.noiseflow.initialise import init, init_from_data
@@ -18,6 +19,7 @@ from jaxnoise.models.noiseflow.model import (
 
 __all__ = [
     "Config",
+    "counted",
     "describe",
     "distribution",
     "init",

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from jaxnoise.metrics import marginal_kl, patch_marginal_kl
-from train.report.noise_in_space import correlation_map, normalised, radial_spectrum
+from train.report.noise_in_space import (
+    correlation_map,
+    groups_of,
+    normalised,
+    radial_spectrum,
+)
 from train.report.noise_numbers import ModelResult
 from train.report.noise_section import format_table, noise_section
 from train.report.report import Report, report_of_patches
@@ -281,7 +286,7 @@ def test_results_of_other_patches_and_no_results_are_refused(tmp_path):
 
 def test_normalised_noise_has_no_variance_left_to_explain():
     test, _, scale = make_test_set()
-    values = normalised(test.noise, test)
+    values = normalised(test.noise, test, groups_of(test))
     expected = test.noise / scale
     # Within a bin the variance varies with intensity, by which a ratio of scales stays near 1.
     assert np.corrcoef(values.ravel(), expected.ravel())[0, 1] > 0.97

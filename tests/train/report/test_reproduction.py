@@ -59,6 +59,15 @@ def test_the_block_says_what_the_run_folder_says(tmp_path):
     assert found.use == ""
 
 
+def test_later_starts_are_said(tmp_path):
+    later = [{"git_commit": "old"}, {"git_commit": "new", "git_dirty": False}]
+    write(tmp_path, {**MANIFEST, "resumptions": later})
+    found = reproduction(tmp_path)
+    assert found is not None
+    said = dict(found.facts)["started again"]
+    assert said == "2 times with another command, machine or commit; last at commit new"
+
+
 def test_what_is_absent_is_left_out(tmp_path):
     write(tmp_path, {"git_commit": "abc123", "git_dirty": False, "python": None})
     found = reproduction(tmp_path)

@@ -79,6 +79,7 @@ def test_the_numbers_are_those_of_the_values_that_count():
     assert row["kl_smoothed"] == pytest.approx(
         marginal_kl(test.noise[counted], results[1].noise[counted])
     )
+    assert numbers["models"][0]["improvement_over_awgn"] == 0
     assert row["nll"] == pytest.approx(np.average(results[1].nll, weights=weights))
     assert row["above_truth"] == pytest.approx(
         np.average(results[1].nll - test.truth, weights=weights)

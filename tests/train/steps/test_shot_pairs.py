@@ -64,6 +64,37 @@ def test_the_lowest_possible_likelihood_is_the_entropy_of_gaussian_noise():
 
 
 @pytest.mark.fast
+def test_a_mean_of_patches_is_one_of_the_pixels_that_count():
+    from train.densities import mean_of_patches
+
+    values = np.array([[1.0, 10.0], [3.0, 30.0], [np.nan, np.nan]], np.float32)
+    assert mean_of_patches(values, np.array([1.0, 3.0, 0.0])).tolist() == [2.5, 25.0]
+    assert mean_of_patches(values[:2], None).tolist() == [2.0, 20.0]
+
+
+def test_a_flow_that_squeezes_is_judged_on_whole_cells(mesh):
+    import jax
+
+    from jaxnoise import models
+    from jaxnoise.bijectors.chain import SHARED
+    from train.densities import FIELDS, nll_per_dimension
+
+    batch, spread = pairs(8)
+    random = np.random.default_rng(3)
+    rows = batch | {"mask": np.ones(8, bool), "valid": random.random((8, 16, 16, 1)) > 0.1}
+    found = {}
+    for arch in ("S", "S-Q"):
+        model = models.get("noiseflow")
+        config = model.Config(arch=arch, cameras=("one",), isos=(100,))
+        variables = model.init(jax.random.key(0), config)
+        variables["params"][SHARED] |= {"b1": np.log(SHOT), "b2": np.log(READ)}
+        nll = nll_per_dimension(model, config, mesh, fields=(*FIELDS, "valid"))
+        found[arch] = nll(variables, [rows])
+    # Of one density, per dimension that counts; a patch has about 660 and 160 cells of them.
+    np.testing.assert_allclose(found["S"], found["S-Q"], atol=5 * np.sqrt(0.5 / 660))
+
+
+@pytest.mark.fast
 def test_shots_that_are_missing_or_the_same_are_refused():
     batch, _ = pairs(4)
     check_pairs(data_of(batch), batch)

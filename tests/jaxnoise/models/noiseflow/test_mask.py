@@ -20,6 +20,7 @@ CONFIGS = {
     "S-Ax1": {"width": 40, "normalisation": "batch_affine"},
     "N-K2-W": {"base": "student_t", "taps": "conditional"},
     "S-Q-Ax1-K1": {},
+    "N-K1-Ax2": {"width": 40},
 }
 
 
