@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
@@ -52,6 +53,7 @@ def test_a_run_leaves_its_files_and_both_tables(finished):
 
 
 def test_the_exported_model_is_the_best_by_validation(finished, records):
+    import jax
     import jax.numpy as jnp
 
     from datasets.pipeline import open_dataset
@@ -62,12 +64,13 @@ def test_the_exported_model_is_the_best_by_validation(finished, records):
     assert name == "noise2noiseflow"
     data = open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
     # Another batch size than in training: padding must not count.
+    joint_loss = jax.jit(partial(models.get(name).joint_loss, train=False), static_argnums=1)
     losses = []
     for batch in data.batches("validation", batch_size=7, limit=20):
         columns = [jnp.asarray(batch[key]) for key in ("noisy", "noisy2", "camera", "iso")]
         for place in np.flatnonzero(batch["mask"]):
             one = [column[place : place + 1] for column in columns]
-            terms, _ = models.get(name).joint_loss(variables, config, *one, train=False)
+            terms, _ = joint_loss(variables, config, *one)
             losses.append(float(terms.total))
     assert len(losses) == 20
     rows = [row for row in read_metrics(finished / "metrics.jsonl") if "validation_nll" in row]

@@ -158,7 +158,7 @@ def test_denoisers_are_measured_on_pairs_where_pixels_count():
     assert abs(found[0]["error_ratio"]) < 5 * np.sqrt(2 / (0.75 * np.prod(SHAPE))) * 2
 
 
-def test_the_share_left_out_is_said(tmp_path):
+def test_the_share_left_out_is_said(tmp_path, without_figures):
     valid = some_valid()
     test, results = make(valid, spoil=0.4)
     sections = [

@@ -107,7 +107,9 @@ def test_models_without_a_likelihood_are_no_verdict(test_patches):
     assert section.verdict == "No model has a finite likelihood on the test patches."
 
 
-def test_what_failed_comes_first_on_the_page_and_is_escaped(tmp_path, test_patches):
+def test_what_failed_comes_first_on_the_page_and_is_escaped(
+    tmp_path, test_patches, without_figures
+):
     section = compared(test_patches, -2.0, -2.5, -1.0, -1.5, trained=(False, False, True, True))
     report = report_of_patches("Noise", test_patches, [section], notes=[], show_images=False)
     assert report.failed == list(section.failed) and len(report.failed) == 2
