@@ -12,7 +12,7 @@ from jaxnoise.io.mat import MatReader
 from jaxnoise.io.parser_process import ParserProcess
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def few_patches() -> Iterator[None]:
     """Simulated cameras of few patches per setting: 100 for training, 25 and 50 to judge by."""
     from datasets.camera_sim import camera_sim_dataset_builder as builder

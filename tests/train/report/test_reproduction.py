@@ -1,6 +1,7 @@
 """What a report says of how it was made, and that the lines of Python in it run."""
 
 import json
+import runpy
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def test_later_starts_are_said(tmp_path):
     assert said == "2 times with another command, machine or commit; last at commit new"
 
 
+def names_of(program, folder):
+    """What the lines of a program define when they run as a file."""
+    path = folder / "use.py"
+    path.write_text(program)
+    return runpy.run_path(str(path))
+
+
 def test_what_is_absent_is_left_out(tmp_path):
     write(tmp_path, {"git_commit": "abc123", "git_dirty": False, "python": None})
     found = reproduction(tmp_path)
@@ -86,7 +94,7 @@ def test_the_home_folder_is_not_named(tmp_path, monkeypatch):
     assert found is not None and str(tmp_path) not in repr(found)
     assert " --workdir ~/runs/one " in found.command
     assert 'os.path.expanduser("~/runs/one/model")' in found.use
-    exec(found.use, {})
+    names_of(found.use, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +111,7 @@ def test_the_lines_of_python_run(tmp_path, monkeypatch, name, options, made):
     save(Path("runs/one"), name, **options)
     found = reproduction(Path("runs/one"))
     assert found is not None and 'jaxnoise.load("runs/one/model")' in found.use
-    names: dict = {}
-    exec(found.use, names)
+    names = names_of(found.use, tmp_path)
     assert made == {"noise", "estimate"} & set(names)
     for one in made:
         assert names[one].shape == names["image"].shape and np.isfinite(names[one]).all()
