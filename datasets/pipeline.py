@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from datasets import registry
 from datasets.as_float import IMAGES, NUMBERS, Batch, as_float
 from datasets.clipping import has_clipping, quantisation_step, valid_pixels
 from datasets.opening import Opened, open_records_of

@@ -198,7 +198,7 @@ def test_another_configuration_is_refused(finished, records, capsys):
 def test_a_learning_rate_far_too_high_exits_4_and_says_so_first(
     records, tmp_path, capsys, without_figures
 ):
-    rates = ("--moments-learning-rate", "1000", "--learning-rate", "1000")
+    rates = ("--moments-learning-rate", "1", "--learning-rate", "1")
     assert run_small(records, tmp_path / "run", *rates) == 4
     said = capsys.readouterr()
     sentence = "N-W-Ax1 got worse by training"
