@@ -195,13 +195,14 @@ def test_another_configuration_is_refused(finished, records, capsys):
     assert (finished / "config.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(("rate", "ends"), [("1", "got worse by training"), ("1000", "")])
 def test_a_learning_rate_far_too_high_exits_4_and_says_so_first(
-    records, tmp_path, capsys, without_figures
+    records, tmp_path, capsys, without_figures, rate, ends
 ):
-    rates = ("--moments-learning-rate", "5", "--learning-rate", "5")
+    rates = ("--moments-learning-rate", rate, "--learning-rate", rate)
     assert run_small(records, tmp_path / "run", *rates) == 4
     said = capsys.readouterr()
-    sentence = "N-W-Ax1 got worse by training"
+    sentence = f"N-W-Ax1 {ends}" if ends else "N-W-Ax1"
     assert said.out.startswith(f"FAILED: {sentence}") and sentence in said.err.splitlines()[-1]
     evaluation = json.loads((tmp_path / "run/evaluation.json").read_text())
     assert sentence in evaluation["failed"][0]
