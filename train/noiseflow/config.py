@@ -1,6 +1,6 @@
 """Options of `python -m train.noiseflow`.
 
-The default takes 3 minutes on two cores and ends 0.0001 nats per dimension above the truth of
+The default takes a minute on two cores and ends 0.0001 nats per dimension above the truth of
 `camera_sim/exact`; `--preset paper` has the paper's sizes, for accelerators.
 """
 
