@@ -1,6 +1,6 @@
 """Options of `python -m train.denoiser`.
 
-The default takes 3 minutes on two cores and reaches 37 dB on `camera_sim/exact`, whose noisy images
+The default takes a minute on two cores and reaches 37 dB on `camera_sim/exact`, whose noisy images
 have 34; `--preset paper` has the paper's sizes, for accelerators.
 """
 

@@ -1,7 +1,7 @@
 """Options of `python -m train.noise2noiseflow`.
 
-The default takes 4 minutes on two cores and ends 0.0004 nats per dimension above the truth of
-`camera_sim/exact`, with a denoiser of 37.1 dB; `--preset paper` has the paper's sizes and loss.
+The default takes two minutes on two cores and ends 0.0004 nats per dimension above the truth of
+`camera_sim/exact`, with a denoiser of 37 dB; `--preset paper` has the paper's sizes and loss.
 """
 
 from dataclasses import dataclass
