@@ -110,7 +110,7 @@ def _build_config(name: str, fields: dict, folder: Path) -> Any:
     models = importlib.import_module("jaxnoise.models")
     try:
         return models.get(name).Config(**{key: _tuples(value) for key, value in fields.items()})
-    except (UsageError, ImportError, KeyError, AttributeError, TypeError, ValueError) as error:
+    except (UsageError, ModuleNotFoundError, KeyError, TypeError, ValueError) as error:
         reason = str(error).rstrip(".")
         raise DataError(
             f"{folder / CONFIG_FILE} does not describe a model that this version of jaxnoise "

@@ -62,10 +62,16 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
     failed += report.failed
     if first_process:
         told += report.failed
-        text = report.write(workdir, failed=told)
+        remarks = [
+            f"{name}: none of {found.steps} steps was better by validation than the start, which "
+            "is kept."
+            for name, found in fitted.items()
+            if found.is_start
+        ]
+        text = report.write(workdir, failed=told, remarks=remarks)
         if told:
             print("FAILED: " + " ".join(told) + "\n")
-        print(text)
+        print("\n".join([text, *remarks]))
         print(f"report: {(workdir / 'report.html').resolve()}")
     if failed:
         raise Diverged(failed[0])

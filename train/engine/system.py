@@ -91,6 +91,11 @@ class Fitted:
         """The rows of its metrics.jsonl."""
         return read_metrics(self.folder / "metrics.jsonl")
 
+    @property
+    def is_start(self) -> bool:
+        """Whether no step was better by validation than what training started from."""
+        return self.keep == "best" and self.step == 0 < self.steps
+
     def described(self, name: str) -> str:
         """A sentence for the report.
 
@@ -152,8 +157,11 @@ class Report(Protocol):
         """Sentences that say why what was trained is of no use; none where it is."""
         ...
 
-    def write(self, folder: Path, *, failed: Sequence[str]) -> str:
-        """Writes the report, which says first what has failed, and returns the terminal's text."""
+    def write(self, folder: Path, *, failed: Sequence[str], remarks: Sequence[str]) -> str:
+        """Writes the report, which says first what has failed, then what to know besides.
+
+        Returns the text for a terminal.
+        """
         ...
 
 

@@ -137,7 +137,7 @@ def _machinery(numbers: Mapping[str, Any]) -> str:
     which = f"{', '.join(others)} and {last} can each be" if others else f"{last} can be"
     return (
         f"{which} the very process that simulated this noise: a distance to the truth tests the "
-        "machinery of training there, and is no result about cameras."
+        "machinery there, and is no result about cameras."
     )
 
 

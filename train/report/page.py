@@ -17,6 +17,7 @@ def page(
     *,
     failed: Sequence[str],
     notes: Sequence[str],
+    remarks: Sequence[str] = (),
     again: Reproduction | None = None,
 ) -> str:
     """The HTML text of the report, which is also well-formed XML.
@@ -27,6 +28,7 @@ def page(
         sections: in their order.
         failed: sentences that come before all others.
         notes: sentences for the end.
+        remarks: sentences that come after the verdict.
         again: what it takes to make and to use what was trained.
 
     Returns:
@@ -43,5 +45,6 @@ def page(
         ],
         failed=failed,
         notes=notes,
+        remarks=remarks,
         again=again,
     )

@@ -46,12 +46,15 @@ class Report:
             found |= section.numbers
         return {**found, "notes": list(self.notes)}
 
-    def write(self, folder: Path, *, failed: Sequence[str] = ()) -> str:
+    def write(
+        self, folder: Path, *, failed: Sequence[str] = (), remarks: Sequence[str] = ()
+    ) -> str:
         """Writes figures/*.png, evaluation.json and a self-contained report.html.
 
         Args:
             folder: the run folder; made when missing.
             failed: sentences that come before all others.
+            remarks: sentences that come after the verdict.
 
         Returns:
             The tables for a terminal.
@@ -61,12 +64,13 @@ class Report:
         """
         if not self.sections:
             raise ValueError("there is nothing to report: pass the result of at least one model.")
-        numbers = {**self.numbers(), "failed": list(failed)}
+        numbers = {**self.numbers(), "failed": list(failed), "remarks": list(remarks)}
         text = page(
             self.title,
             self.subject,
             self.sections,
             failed=failed,
+            remarks=remarks,
             notes=self.notes,
             again=reproduction(Path(folder)),
         )

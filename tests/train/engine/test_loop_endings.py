@@ -80,7 +80,8 @@ def test_a_signal_in_the_last_evaluation_is_heard(toy, mesh, tmp_path):
 
     with StopSignals() as stop, pytest.raises(Stopped, match="step 10 of 10, which is saved"):
         fit_with(toy, mesh, tmp_path, evaluate=evaluate, stop=stop)
-    assert fit_with(toy, mesh, tmp_path).step == 0
+    again = fit_with(toy, mesh, tmp_path)
+    assert again.step == 0 and again.is_start
 
 
 def test_a_state_of_64_bits_is_kept_in_32_and_resumed(toy, mesh, tmp_path):

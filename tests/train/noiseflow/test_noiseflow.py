@@ -150,6 +150,16 @@ def test_a_run_leaves_its_files_and_a_row_for_every_step_and_validation(finished
     assert len(json.loads((finished / "evaluation.json").read_text())["models"]) >= 4
 
 
+def test_a_start_that_no_step_improved_on_is_told(finished):
+    rows = read_metrics(finished / "metrics.jsonl")
+    scores = [row["validation_nll"] for row in rows if "validation_nll" in row]
+    remarks = json.loads((finished / "evaluation.json").read_text())["remarks"]
+    told = "N-W-Ax1: none of 6 steps was better by validation than the start, which is kept."
+    assert remarks == ([told] if min(scores) == scores[0] else [])
+    page = (finished / "report.html").read_text()
+    assert all(page.index("likelihood") < page.index(remark) for remark in remarks)
+
+
 def test_the_exported_model_is_the_best_by_validation(finished, records):
     from datasets.pipeline import open_dataset
     from jaxnoise import models

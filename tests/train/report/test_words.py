@@ -15,7 +15,7 @@ from train.report.noise_section import noise_section
 from train.report.report import report_of_patches
 from train.report.test_set import TestSet
 
-MACHINERY = "tests the machinery of training there, and is no result about cameras"
+MACHINERY = "tests the machinery there, and is no result about cameras"
 
 
 def make(**fields):
