@@ -12,6 +12,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxnoise.nets import blocks, winograd
+
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 SIDE = 3
 STEPS = 8
@@ -41,6 +43,9 @@ def convolve(
     """
     if kernel.shape[:2] == (SIDE, SIDE) and tuple(strides) == (1, 1) and padding == "SAME":
         if _without_effect(images, kernel, options):
+            if winograd.pays(images.shape, kernel.shape, jnp.result_type(images, kernel)):
+                parts, layout = blocks.split(images)
+                return winograd.convolve(parts, kernel, layout).reshape(*images.shape[:3], -1)
             return _convolve(images, kernel, 1)
     return lax.conv_general_dilated(images, kernel, strides, padding, **options)
 

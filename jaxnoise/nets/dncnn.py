@@ -1,13 +1,16 @@
 """DnCNN: a stack of 3x3 convolutions that predicts the noise of an image."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from jaxnoise.nets.convolution import convolve
+from jaxnoise.nets.hidden import Hidden
+from jaxnoise.nets.winograd import Activation, Moments
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
@@ -60,26 +63,70 @@ class DnCNN(nn.Module):
         Returns:
             Same shape and unit.
         """
-        hidden = nn.relu(self._convolution(self.features, "conv_0", use_bias=True)(noisy))
-        for place in range(1, self.depth - 1):
-            hidden = self._convolution(self.features, f"conv_{place}")(hidden)
-            hidden = nn.BatchNorm(
-                use_running_average=not train,
-                momentum=BATCH_NORM_MOMENTUM,
-                epsilon=BATCH_NORM_EPSILON,
-                use_fast_variance=False,
-                scale_init=small_scale,
-                name=f"norm_{place}",
-            )(hidden)
-            hidden = nn.relu(hidden)
-        return noisy - self._convolution(self.channels, f"conv_{self.depth - 1}")(hidden)
+        normalised = range(1, self.depth - 1)
+        norms = [_Normalisation(self.features, name=f"norm_{place}") for place in normalised]
+        kernels, before = self._kernels(noisy.dtype)
+        hidden = Hidden.of(noisy, self.features)
+        if not train:
+            activations = [None, before, *(norm() for norm in norms)]
+            hidden = hidden.convolved_by_all(kernels, activations)
+        else:
+            hidden = hidden.convolved(kernels[0])
+            for norm, kernel in zip(norms, kernels[1:-1], strict=True):
+                hidden, moments = hidden.convolved_with_moments(kernel, before)
+                before = norm(moments)
+            hidden = hidden.convolved(kernels[-1], before)
+        return noisy - hidden.images()
 
-    def _convolution(self, features: int, name: str, *, use_bias: bool = False) -> nn.Conv:
-        return nn.Conv(
-            features,
-            (3, 3),
-            use_bias=use_bias,
-            kernel_init=nn.initializers.orthogonal(),
-            conv_general_dilated=convolve,
-            name=name,
-        )
+    def _kernels(self, dtype):
+        """The kernels of all convolutions, and the activation behind the first one."""
+        widths = [self.channels, *[self.features] * (self.depth - 1), self.channels]
+        kernels, biases = [], []
+        for place, (inputs, outputs) in enumerate(pairwise(widths)):
+            layer = _Convolution(inputs, outputs, use_bias=place == 0, name=f"conv_{place}")
+            kernel, bias = layer()
+            kernels.append(kernel.astype(jnp.promote_types(dtype, kernel.dtype)))
+            biases.append(bias)
+        return kernels, Activation(jnp.ones_like(biases[0]), biases[0])
+
+
+class _Convolution(nn.Module):
+    """The weights of a convolution, by the names of `flax.linen.Conv`."""
+
+    inputs: int
+    outputs: int
+    use_bias: bool
+
+    @nn.compact
+    def __call__(self) -> tuple[Float[Array, "3 3 c d"], Float[Array, " d"] | None]:
+        shape = (3, 3, self.inputs, self.outputs)
+        kernel = self.param("kernel", nn.initializers.orthogonal(), shape, jnp.float32)
+        if not self.use_bias:
+            return kernel, None
+        return kernel, self.param("bias", nn.initializers.zeros, shape[3:], jnp.float32)
+
+
+class _Normalisation(nn.Module):
+    """Batch normalisation and ReLU, with the weights and the statistics of `flax.linen.BatchNorm`.
+
+    Not that module itself, since the convolutions apply it: it only says by how much.
+    """
+
+    features: int
+
+    @nn.compact
+    def __call__(self, moments: Moments | None = None) -> Activation:
+        """The activation by the moments of a batch, or by the running ones."""
+        shape, own = (self.features,), "batch_stats"
+        mean = self.variable(own, "mean", jnp.zeros, shape, jnp.float32)
+        variance = self.variable(own, "var", jnp.ones, shape, jnp.float32)
+        scale = self.param("scale", small_scale, shape, jnp.float32)
+        shift = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
+        used = Moments(mean.value, variance.value)
+        if moments is not None:
+            used = moments
+            for running, value in ((mean, moments.mean), (variance, moments.variance)):
+                kept = BATCH_NORM_MOMENTUM * running.value
+                running.value = kept + (1 - BATCH_NORM_MOMENTUM) * value
+        scale = scale * lax.rsqrt(used.variance + BATCH_NORM_EPSILON)
+        return Activation(scale, shift - scale * used.mean)
