@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,16 +16,17 @@ Times = dict[str, dict[str, list[float]]]
 """Median seconds of each turn, by framework and by what was timed."""
 
 
-def obstacle(threads: Iterable[int]) -> str | None:
+def obstacle(threads: Iterable[int], *, peer: bool = True) -> str | None:
     """Why nothing can be timed here, as a sentence, or None.
 
     Args:
         threads: the numbers of cores to use.
+        peer: whether PyTorch is wanted.
 
     Returns:
         The sentence where PyTorch is missing or cores are.
     """
-    if find_spec("torch") is None:
+    if peer and find_spec("torch") is None:
         return "PyTorch is not installed; add it with `python3 in_venv.py -m pip install torch`."
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if max(threads) > (cores or 1):
@@ -33,7 +34,13 @@ def obstacle(threads: Iterable[int]) -> str | None:
     return None
 
 
-def run_worker(module: str, worker: str, threads: int, arguments: Iterable[str]) -> dict:
+def run_worker(
+    module: str,
+    worker: str,
+    threads: int,
+    arguments: Iterable[str],
+    environment: Mapping[str, str] | None = None,
+) -> dict:
     """What a measuring process printed on its last line.
 
     Args:
@@ -41,14 +48,19 @@ def run_worker(module: str, worker: str, threads: int, arguments: Iterable[str])
         worker: what it is to do.
         threads: cores it may use.
         arguments: further ones.
+        environment: variables that it gets beside those of this process.
 
     Returns:
         The parsed JSON.
     """
     command = [sys.executable, "-m", module, "--worker", worker, "--threads", str(threads)]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
+    own = {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu", **(environment or {})}
     run = subprocess.run(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, text=True, check=True
+        [*command, *arguments],
+        env={**os.environ, **own},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return json.loads(run.stdout.splitlines()[-1])
 
