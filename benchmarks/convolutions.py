@@ -56,7 +56,7 @@ def main() -> int:
         print(f"convolutions: {error}", file=sys.stderr)
         return 2
     if options.worker:
-        settle(options.threads[0])
+        settle(options.threads[0], options.devices)
         print(json.dumps(work(options, layers[0])))
         return 0
     compare(options, layers)
@@ -112,12 +112,9 @@ def line(row: dict[str, Any]) -> str:
 
 def work(options: argparse.Namespace, layer: Layer) -> dict[str, Any]:
     """All methods' times for one layer, in this process."""
-    import jax
-
     from benchmarks.harness import convolution_calls as own
     from benchmarks.harness.quiet import repeated
 
-    jax.config.update("jax_num_cpu_devices", options.devices)
     forwards = {"xla": own.library(layer), "ours": own.ours(layer)}
     found = {name: own.calls(layer, it, options.devices) for name, it in forwards.items()}
     differences = {"ours": apart(found["xla"], lambda task: found["ours"][task].call())}

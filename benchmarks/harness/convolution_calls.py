@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from benchmarks.harness.convolution_layers import Layer
+from benchmarks.harness.jax_task import mesh_for
 from benchmarks.harness.xla_path import paths
 from jaxnoise.nets.convolution import LAYOUT, convolve, convolve_to_double
 
@@ -91,10 +92,7 @@ def calls(layer: Layer, forward: Callable, devices: int) -> dict[str, Call]:
     Returns:
         A call for each of `TASKS`.
     """
-    used = next(count for count in range(devices, 0, -1) if layer.batch % count == 0)
-    mesh = jax.make_mesh(
-        (used,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:used]
-    )
+    mesh = mesh_for(layer.batch, devices)
     split = NamedSharding(mesh, PartitionSpec("data"))
     whole = NamedSharding(mesh, PartitionSpec())
     images, kernel, change = jax.device_put(arrays(layer), (split, whole, split))
