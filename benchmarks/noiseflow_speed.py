@@ -2,15 +2,23 @@
 
 The same network in both (S-Ax4-G-Ax4-CAM, reference parameterisation, width 4, batch norm), the
 same weights, checked first to give the same likelihoods; then each measurement in a process of its
-own, with the same number of cores and the same allocator setting, the two frameworks in turn.
+own, with the same number of cores and the same allocator setting, JAX and PyTorch in either of its
+memory formats in turn. JAX also with one device on all cores.
 """
 
 import argparse
 import json
 import sys
-from functools import partial
+from typing import Any
 
-from benchmarks.harness.in_turn import obstacle, row, run_worker, settle, take_turns, time_call
+from benchmarks.harness.comparison import (
+    PEERS,
+    add_options,
+    compare,
+    devices,
+    settings,
+)
+from benchmarks.harness.in_turn import Turn, measure, obstacle, run_worker, settle
 from benchmarks.harness.noise_flow import (
     CAMERAS,
     CHANNELS,
@@ -24,56 +32,52 @@ from benchmarks.harness.noise_flow import (
     torch_columns,
 )
 
+WHATS = ("training", "sampling")
+FRAMEWORKS = ("jax", "jax_one_device", *PEERS)
+MODULE = "benchmarks.noiseflow_speed"
+
 
 def main() -> int:
     """Run the comparison, print a table and write the record; the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="cores to use")
-    parser.add_argument("--batch-size", type=int, default=138)
-    parser.add_argument("--steps", type=int, default=15, help="timed calls per process")
-    parser.add_argument("--rounds", type=int, default=3, help="processes per framework")
-    parser.add_argument("--worker", choices=("check", "jax", "torch"), help=argparse.SUPPRESS)
+    add_options(parser, whats=WHATS, steps=15)
     options = parser.parse_args()
     if reason := obstacle(options.threads):
         print(f"noiseflow_speed: {reason}", file=sys.stderr)
         return 2
     if options.worker:
-        settle(options.threads[0])
-        worker = {"check": check, "jax": time_jax, "torch": time_torch}[options.worker]
-        print(json.dumps(worker(options)))
+        settle(options.threads[0], devices(options.worker, options.threads[0]))
+        print(json.dumps(work(options)))
         return 0
-    compare(options)
+    difference = run_worker(MODULE, "check", 1, ["--batch-sizes", str(max(options.batch_sizes))])
+    print(f"same weights, same data: likelihoods differ by {difference['relative']:.1e} at most")
+    rows = list(compare(MODULE, FRAMEWORKS, options, options.what))
+    print("\npatches per second")
+    if not options.no_record:
+        from benchmarks.harness.record import write_record
+
+        given = {"patch": [SIZE, SIZE, CHANNELS], **settings(options)}
+        results = {"settings": given, "likelihoods": difference, "rows": rows}
+        print(f"written to {write_record('noiseflow_speed', results)}")
     return 0
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Check equality, measure both frameworks in turn, print and record."""
-    from benchmarks.harness.record import write_record
+def work(options: argparse.Namespace) -> dict:
+    """Measure one thing in one framework, or compare the numbers of both, in this process."""
+    (batch_size,) = options.batch_sizes
+    if options.worker == "check":
+        return check(batch_size)
+    (what,) = options.what
+    if options.worker in PEERS:
+        return time_torch(options, what, batch_size)
+    import jax
 
-    def run(worker: str, threads: int) -> dict:
-        arguments = ["--batch-size", str(options.batch_size), "--steps", str(options.steps)]
-        return run_worker("benchmarks.noiseflow_speed", worker, threads, arguments)
+    from benchmarks.harness.jax_task import time_task
 
-    difference = run("check", 1)
-    print(f"same weights, same data: likelihoods differ by {difference['relative']:.1e} at most")
-    rows = []
-    for threads in options.threads:
-        times = take_turns(partial(run, threads=threads), ("jax", "torch"), options.rounds)
-        rows += [row(threads, name, times, options.batch_size) for name in times["jax"]]
-    print(f"\n{'cores':>5} {'what':<10} {'JAX':>14} {'PyTorch':>14} {'JAX / PyTorch':>14}")
-    for line in rows:
-        jax, torch = line["jax_patches_per_second"], line["torch_patches_per_second"]
-        print(f"{line['cores']:>5} {line['what']:<10} {jax:>10.0f} /s {torch:>12.0f} /s", end="")
-        print(f" {jax / torch:>12.2f}")
-    settings = {"batch_size": options.batch_size, "patch": [SIZE, SIZE, CHANNELS]}
-    settings |= {"timed_calls": options.steps, "rounds": options.rounds}
-    path = write_record(
-        "noiseflow_speed", {"settings": settings, "likelihoods": difference, "rows": rows}
-    )
-    print(f"\npatches per second; written to {path}")
+    return time_task(jax_task(what, batch_size), jax.device_count(), options.steps)
 
 
-def check(options: argparse.Namespace) -> dict:
+def check(batch_size: int) -> dict:
     """Largest relative difference of the likelihoods, in training and in evaluation mode."""
     import numpy as np
     import torch  # pyright: ignore[reportMissingImports]
@@ -84,7 +88,7 @@ def check(options: argparse.Namespace) -> dict:
     noiseflow, config, variables = jax_model()
     peer = NoiseFlow(cameras=CAMERAS, isos=len(ISOS))
     copy_weights(variables, config, peer)
-    batch = data(options.batch_size)
+    batch = data(batch_size)
     columns = jax_columns(batch)
     ours = {
         "evaluation": -noiseflow.log_prob(variables, config, *columns),
@@ -101,53 +105,49 @@ def check(options: argparse.Namespace) -> dict:
     return {"relative": worst, **relative}
 
 
-def time_jax(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of JAX's training steps and sampling calls."""
+def jax_task(what: str, batch_size: int) -> Any:
+    """Training steps or samples of JAX."""
     import jax
     import optax
 
+    from benchmarks.harness.jax_task import Task
+
     noiseflow, config, variables = jax_model()
-    columns = jax_columns(data(options.batch_size))
+    columns = jax_columns(data(batch_size))
+    if what == "sampling":
+
+        def draw(key, variables, *columns):
+            return noiseflow.sample(key, variables, config, *columns)
+
+        return Task(draw, columns[1:], (jax.random.key(2), variables))
     optimiser = optax.adam(LEARNING_RATE)
 
     def loss(params, rest, columns):
         nll, updated = noiseflow.nll_and_update({**rest, "params": params}, config, *columns)
         return nll.mean(), updated
 
-    @jax.jit
-    def step(variables, state, columns):
+    def step(variables, state, *columns):
         gradient, updated = jax.grad(loss, has_aux=True)(variables["params"], variables, columns)
         change, state = optimiser.update(gradient, state)
         return {**updated, "params": optax.apply_updates(updated["params"], change)}, state
 
-    @jax.jit
-    def draw(key, variables, columns):
-        return noiseflow.sample(key, variables, config, *columns[1:])
-
-    key = jax.random.key(2)
-    state = {"now": (variables, optimiser.init(variables["params"]))}
-
-    def train():
-        state["now"] = jax.block_until_ready(step(*state["now"], columns))
-
-    def sample():
-        draw(key, variables, columns).block_until_ready()
-
-    return {
-        "training": time_call(train, options.steps),
-        "sampling": time_call(sample, options.steps),
-    }
+    return Task(step, columns, state=(variables, optimiser.init(variables["params"])))
 
 
-def time_torch(options: argparse.Namespace) -> dict[str, list[float]]:
-    """Seconds of PyTorch's training steps and sampling calls."""
+def time_torch(options: argparse.Namespace, what: str, batch_size: int) -> Turn:
+    """PyTorch's training steps or samples, in the worker's memory format."""
     import torch  # pyright: ignore[reportMissingImports]
 
     from benchmarks.peers.noiseflow_torch import NoiseFlow
 
     torch.set_num_threads(options.threads[0])
-    peer = NoiseFlow(cameras=CAMERAS, isos=len(ISOS))
-    columns = torch_columns(data(options.batch_size))
+    last = options.worker == "torch_channels_last"
+    kind = torch.channels_last if last else torch.contiguous_format
+    peer = NoiseFlow(cameras=CAMERAS, isos=len(ISOS)).to(memory_format=kind)
+    columns = torch_columns(data(batch_size), kind)
+    if what == "sampling":
+        peer.eval()
+        return measure(torch.inference_mode()(lambda: peer.sample(*columns[1:])), options.steps)
     optimiser = torch.optim.Adam(peer.parameters(), lr=LEARNING_RATE)
 
     def train():
@@ -155,10 +155,7 @@ def time_torch(options: argparse.Namespace) -> dict[str, list[float]]:
         peer(*columns).mean().backward()
         optimiser.step()
 
-    seconds = {"training": time_call(train, options.steps)}
-    peer.eval()
-    seconds["sampling"] = time_call(lambda: peer.sample(*columns[1:]), options.steps)
-    return seconds
+    return measure(train, options.steps)
 
 
 if __name__ == "__main__":

@@ -58,11 +58,21 @@ def jax_columns(batch: dict[str, Any]) -> tuple:
     return tuple(jnp.asarray(batch[name]) for name in ("noise", "clean", "camera", "iso"))
 
 
-def torch_columns(batch: dict[str, Any]) -> tuple:
-    """Noise, clean, camera, ISO and its index as tensors, channels first."""
+def torch_columns(batch: dict[str, Any], kind: Any = None) -> tuple:
+    """Noise, clean, camera, ISO and its index as tensors, channels first.
+
+    Args:
+        batch: from `data`.
+        kind: PyTorch's memory format of noise and clean; None for its usual one.
+
+    Returns:
+        Two tensors (N, C, H, W) and three (N,).
+    """
     import torch  # pyright: ignore[reportMissingImports]
 
+    kind = kind or torch.contiguous_format
     images = [
-        torch.from_numpy(batch[name].transpose(0, 3, 1, 2).copy()) for name in ("noise", "clean")
+        torch.from_numpy(batch[name].transpose(0, 3, 1, 2).copy()).contiguous(memory_format=kind)
+        for name in ("noise", "clean")
     ]
     return (*images, *(torch.from_numpy(batch[name]) for name in ("camera", "iso", "iso_index")))

@@ -9,10 +9,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "distrax", "numpy", "scipy", "torch")
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+VECTORS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
 PEERS = ("geomloss", "pykeops", "POT", "ott-jax", "scikit-learn")
 
 
@@ -32,6 +35,7 @@ def write_record(name: str, results: dict, *, folder: Path = RESULTS) -> Path:
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": machine(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "versions": versions(),
         "results": results,
     }
@@ -57,18 +61,50 @@ def commit() -> str:
         return "unknown"
 
 
-def machine() -> dict[str, str | int | None]:
-    """Processor, its number of cores and system of this machine."""
-    processor = platform.processor() or platform.machine()
+def machine() -> dict[str, Any]:
+    """Processor, its features and caches, its number of cores, and system of this machine."""
+    found = {"processor": platform.processor() or platform.machine()}
     described = Path("/proc/cpuinfo")
     if described.exists():
-        models = [line for line in described.read_text().splitlines() if "model name" in line]
-        processor = models[0].split(":", 1)[1].strip() if models else processor
+        found |= processor(described.read_text())
     return {
-        "processor": processor,
+        **found,
+        "caches": caches(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def processor(described: str) -> dict[str, Any]:
+    """Name, model and vector instructions of a processor: libraries choose their code by them.
+
+    Args:
+        described: content of `/proc/cpuinfo`.
+
+    Returns:
+        What it says of these about the first processor.
+    """
+    lines = [line.split(":", 1) for line in described.split("\n\n")[0].splitlines() if ":" in line]
+    said = {name.strip(): value.strip() for name, value in lines}
+    names = {"processor": "model name", "family": "cpu family", "model": "model"}
+    names |= {"stepping": "stepping", "part": "CPU part"}
+    found: dict[str, Any] = {ours: said[name] for ours, name in names.items() if name in said}
+    features = said.get("flags", said.get("Features", "")).split()
+    found["features"] = sorted(name for name in features if name.startswith(VECTORS))
+    return found
+
+
+def caches(folder: Path = CACHES) -> dict[str, str]:
+    """Sizes of the caches of the first core, by level: what Linux says."""
+    found = {}
+    for index in sorted(folder.glob("index*")):
+        level, kind, size = (
+            (index / name).read_text().strip() if (index / name).exists() else ""
+            for name in ("level", "type", "size")
+        )
+        if kind != "Instruction":
+            found[f"L{level}"] = size
+    return found
 
 
 def versions() -> dict[str, str]:
