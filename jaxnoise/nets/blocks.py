@@ -24,7 +24,7 @@ BLOCKS_PER_TURN = 128
 
 @dataclass(frozen=True)
 class InBlocks:
-    """Turns as they are worked on, one after the other: shape (turns, 16, images, rows, columns, C).
+    """Turns one after the other: shape (turns, 16, images, rows, columns, C).
 
     A network whose layers all work by blocks keeps its values in this layout.
 

@@ -1,7 +1,8 @@
 """The convolutions of the denoisers: same resolution, as `flax.linen.Conv` takes it, and twice.
 
-The gradient to a kernel is the slow part of XLA's convolutions on CPUs. Here it is a product of
-matrices: the sum over the pixels of what lies around a pixel times the change of the output.
+On CPUs that of many channels is `jaxnoise.nets.winograd`'s, and where XLA's gradient to a kernel is
+slow, it is a product of matrices: the sum over the pixels of an image times what lies around a
+pixel of the change of the output.
 """
 
 from functools import partial
@@ -16,6 +17,8 @@ from jaxnoise.nets import blocks, winograd
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 SIDE = 3
+MANY = 3
+"""How many times as many channels before as behind make XLA's gradient to a kernel slow on CPUs."""
 STEPS = 8
 """Parts of the rows that the product takes in turn, so that it needs little memory."""
 
@@ -103,13 +106,11 @@ def _convolve_forward(images, kernel, factor):
 def _convolve_backward(factor, kept, change):
     images, kernel = kept
     back = jax.linear_transpose(lambda images: _library_convolution(images, kernel, factor), images)
-    of_kernel = lax.platform_dependent(
-        images,
-        change,
-        cpu=partial(_kernel_gradient, factor=factor),
-        default=partial(_library_kernel_gradient, factor=factor),
-    )
-    return *back(change), of_kernel
+    of_kernel = partial(_library_kernel_gradient, factor=factor)
+    if factor > 1 or MANY * kernel.shape[3] < kernel.shape[2]:
+        own = partial(_kernel_gradient, factor=factor)
+        of_kernel = partial(lax.platform_dependent, cpu=own, default=of_kernel)
+    return *back(change), of_kernel(images, change)
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)
@@ -125,54 +126,35 @@ def _kernel_gradient(images, change, factor):
     """The gradient to the kernel as products of two matrices, one row per pixel of the images.
 
     Tap (i, j) meets pixels of the image and of the change that lie i - 1 rows and j - 1 columns
-    apart, whichever of the two is moved. With the image's columns beside each other and the
-    change's rows, each is laid out three times, not one of them nine times, and the product is of
-    the size that CPUs are best at. Where one has few channels, it alone is laid out nine times. At
-    twice the resolution only the change has a neighbour to lay out for each tap.
+    apart. The change is laid out nine times: it has few channels, or, at twice the resolution,
+    pixels of its own for most of the taps.
     """
     height, channels, features = images.shape[1], images.shape[3], change.shape[3]
-    if factor > 1:
-        of_images, of_change = (1, 1), (SIDE, SIDE)
-    elif SIDE * channels < features:
-        of_images, of_change = (SIDE, SIDE), (1, 1)
-    elif SIDE * features < channels:
-        of_images, of_change = (1, 1), (SIDE, SIDE)
-    else:
-        of_images, of_change = (1, SIDE), (SIDE, 1)
     rows = max(1, -(-height // STEPS))
     steps = -(-height // rows)
-    images = _padded(images, of_images, steps * rows)
-    change = _padded(change, of_change, factor * steps * rows)
+    images = jnp.pad(images, ((0, 0), (0, steps * rows - height), (0, 0), (0, 0)))
+    below = 1 + factor * steps * rows - change.shape[1]
+    change = jnp.pad(change, ((0, 0), (1, below), (1, 1), (0, 0)))
 
     def add(step, total):
-        left = _around(images, of_images, 1, step * rows, rows)
-        right = _around(change, of_change, factor, step * rows, rows)
+        left = lax.dynamic_slice_in_dim(images, step * rows, rows, 1).reshape(-1, channels)
+        right = _around(change, factor, step * rows, rows)
         return total + lax.dot_general(
             left, right, (((0,), (0,)), ((), ())), preferred_element_type=total.dtype
         )
 
     # Rows, not images: those may be spread over devices. The zeros below the images add nothing.
-    sides = (*of_images, channels, *of_change, features)
-    shape = int(np.prod(sides[:3])), int(np.prod(sides[3:]))
-    total = jnp.zeros(shape, jnp.promote_types(images.dtype, jnp.float32))
-    total = lax.fori_loop(0, steps, add, total).reshape(sides)
+    wide = jnp.promote_types(images.dtype, jnp.float32)
+    total = jnp.zeros((channels, SIDE * SIDE * features), wide)
+    total = lax.fori_loop(0, steps, add, total).reshape(channels, SIDE, SIDE, features)
     # A pixel of the change that lies before the image's is met by the tap that points behind.
-    total = jnp.flip(total, (3, 4)).transpose(0, 3, 1, 4, 2, 5)
-    return total.reshape(SIDE, SIDE, channels, features).astype(images.dtype)
+    return jnp.flip(total, (1, 2)).transpose(1, 2, 0, 3).astype(images.dtype)
 
 
-def _padded(images, sides, height):
-    """Images with zeros around for neighbours within `sides`, and below up to `height` rows."""
-    below = height - images.shape[1]
-    above, beside = (side // 2 for side in sides)
-    return jnp.pad(images, ((0, 0), (above, above + below), (beside, beside), (0, 0)))
-
-
-def _around(padded, sides, stride, first, rows):
-    """Per pixel of every `stride`-th of some rows of all images what is around it, side by side."""
-    block = (rows - 1) * stride + sides[0]
-    padded = lax.dynamic_slice_in_dim(padded, first * stride, block, 1)
-    columns = (padded.shape[2] - sides[1]) // stride + 1
-    row = stride * np.arange(rows)[:, None, None, None] + np.arange(sides[0])[:, None]
-    column = stride * np.arange(columns)[:, None, None] + np.arange(sides[1])
-    return padded[:, row, column].reshape(-1, sides[0] * sides[1] * padded.shape[3])
+def _around(padded, stride, first, rows):
+    """Per pixel of every `stride`-th of some rows of all images the 3x3 around it, side by side."""
+    block = lax.dynamic_slice_in_dim(padded, first * stride, (rows - 1) * stride + SIDE, 1)
+    columns = (padded.shape[2] - SIDE) // stride + 1
+    row = stride * np.arange(rows)[:, None, None, None] + np.arange(SIDE)[:, None]
+    column = stride * np.arange(columns)[:, None, None] + np.arange(SIDE)
+    return block[:, row, column].reshape(-1, SIDE * SIDE * padded.shape[3])

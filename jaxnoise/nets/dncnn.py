@@ -68,15 +68,14 @@ class DnCNN(nn.Module):
         kernels, before = self._kernels(noisy.dtype)
         hidden = Hidden.of(noisy, self.features)
         if not train:
-            activations = [None, before, *(norm() for norm in norms)]
-            hidden = hidden.convolved_by_all(kernels, activations)
+            *activations, before = None, before, *(norm() for norm in norms)
+            hidden = hidden.convolved_by_all(kernels[:-1], activations)
         else:
             hidden = hidden.convolved(kernels[0])
             for norm, kernel in zip(norms, kernels[1:-1], strict=True):
                 hidden, moments = hidden.convolved_with_moments(kernel, before)
                 before = norm(moments)
-            hidden = hidden.convolved(kernels[-1], before)
-        return noisy - hidden.images()
+        return noisy - Hidden(hidden.images(before), None).convolved(kernels[-1]).values
 
     def _kernels(self, dtype):
         """The kernels of all convolutions, and the activation behind the first one."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import NamedTuple
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxnoise.nets import blocks, winograd
@@ -41,9 +40,10 @@ class Hidden(NamedTuple):
             return cls(*blocks.to_blocks(images))
         return cls(images, None)
 
-    def images(self) -> Float[Array, "n h w c"]:
-        """The images, shape (N, H, W, C)."""
-        return self.values if self.layout is None else blocks.to_images(self.values)
+    def images(self, before: Activation | None = None) -> Float[Array, "n h w c"]:
+        """The images, activated where `before` says how, shape (N, H, W, C)."""
+        values = self.values if before is None else before(self.values)
+        return values if self.layout is None else blocks.to_images(values)
 
     def convolved(
         self, kernel: Float[Array, "3 3 c d"], before: Activation | None = None
@@ -60,8 +60,8 @@ class Hidden(NamedTuple):
         if self.layout is not None:
             values = winograd.convolve(self.values, kernel, self.layout, before=before)
         else:
-            values = self.values if before is None else before(self.values)
-            values = convolve(values, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
+            images = self.images(before)
+            values = convolve(images, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
         return Hidden(values, self.layout)
 
     def convolved_with_moments(

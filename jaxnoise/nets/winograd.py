@@ -26,14 +26,19 @@ from jaxnoise.nets.blocks import SIDE, WINDOW, InBlocks, InImages, overlapped, w
 TAPS = 3
 POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
 """The points besides infinity."""
-LEAST_CHANNELS = 16
-"""Fewer channels on either side are no work for products of matrices."""
-MOST_WASTE = 0.6
-"""Products, as a part of those of a convolution, beyond which the sums around them do not pay."""
+LEAST_CHANNELS = 48
+"""With fewer channels on either side XLA's convolution is as fast."""
+MOST_PRODUCTS = 0.4
+"""As a part of a convolution's; with more, at small sides not divisible by 4, XLA's is faster."""
+SMALLEST = 2
+"""Images no larger than this are taken too, since XLA is slow where a kernel is larger."""
 
 
 def pays(images: tuple[int, ...], kernel: tuple[int, ...], dtype: Any) -> bool:
-    """Whether a convolution is faster this way than by XLA, as was measured on CPUs.
+    """Whether a convolution and its gradients are faster this way than by XLA.
+
+    As `benchmarks/convolutions.py` measured it on CPUs, for both of the ways in which XLA computes
+    a convolution there.
 
     Args:
         images: their shape, (N, H, W, C).
@@ -45,12 +50,13 @@ def pays(images: tuple[int, ...], kernel: tuple[int, ...], dtype: Any) -> bool:
     """
     number, height, width, _ = images
     products = WINDOW**2 * -(-height // SIDE) * -(-width // SIDE)
+    few = products < MOST_PRODUCTS * TAPS**2 * height * width
     return (
         jax.default_backend() == "cpu"
         and jnp.dtype(dtype) in (jnp.float32, jnp.float64)
         and min(kernel[2:]) >= LEAST_CHANNELS
-        and number > 0
-        and products < MOST_WASTE * TAPS**2 * height * width
+        and min(number, height, width) > 0
+        and (few or max(height, width) <= SMALLEST)
     )
 
 

@@ -16,7 +16,7 @@ from tests.processes import environment
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 # N, H, W, C, D: rows below, at and above the number of parts and not divisible by it; fewer than
-# three pixels; channels on each side of the ratio of three at which the product changes its form.
+# three pixels; channels on each side of the ratio of three from which the product is our own.
 SHAPES = [
     (3, 5, 7, 2, 3),
     (2, 8, 4, 3, 3),
@@ -180,7 +180,7 @@ def test_any_layer_of_flax_has_the_gradients_of_its_own_convolution(float64, opt
 @pytest.mark.fast
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 1), ("cuda", 2), ("tpu", 2)])
 def test_only_on_cpus_the_kernels_gradient_is_no_convolution(platform, convolutions):
-    images, kernel, change = products_of((2, 9, 7, 5, 6))
+    images, kernel, change = products_of((2, 9, 7, 7, 2))
     gradients = jax.jit(lambda *both: jax.vjp(same, *both)[1](change))
     lowered = gradients.trace(images, kernel).lower(lowering_platforms=(platform,)).as_text()
     # The gradient to the images is always one.
@@ -190,13 +190,24 @@ def test_only_on_cpus_the_kernels_gradient_is_no_convolution(platform, convoluti
 
 @pytest.mark.fast
 def test_the_product_takes_little_memory():
-    images, _, change = products_of((8, 64, 64, 16, 16))
+    images, _, change = products_of((8, 64, 64, 16, 4))
     compiled = (
         jax.jit(partial(convolution._kernel_gradient, factor=1)).lower(images, change).compile()
     )
     memory = compiled.memory_analysis()
-    # Both padded, and an eighth of the rows of each three times.
-    assert memory.temp_size_in_bytes < 2 * images.nbytes * (1 + 3 / convolution.STEPS) * 1.2
+    # Both padded, and an eighth of the change's rows nine times.
+    both = images.nbytes + change.nbytes * (1 + 9 / convolution.STEPS)
+    assert memory.temp_size_in_bytes < both * 1.2
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(("channels", "features", "taken"), [(48, 64, True), (47, 64, False)])
+def test_many_channels_are_taken_by_blocks(channels, features, taken):
+    images, kernel, _ = products_of((2, 9, 7, channels, features))
+    text = str(jax.make_jaxpr(same)(images, kernel))
+    assert ("conv_general_dilated" not in text) == taken
+    value, expected = same(images, kernel), library(images, kernel)
+    np.testing.assert_allclose(value, expected, atol=1e-5 * float(jnp.abs(expected).max()))
 
 
 ON_DEVICES = """
@@ -206,23 +217,26 @@ from jaxnoise.nets.convolution import convolve, convolve_to_double
 
 layout = ("NHWC", "HWIO", "NHWC")
 random = np.random.default_rng(0)
-images = random.normal(size=(16, 9, 7, 5)).astype(np.float32)
-kernel = random.normal(size=(3, 3, 5, 6)).astype(np.float32)
 convolved = lambda *both: convolve(*both, (1, 1), "SAME", dimension_numbers=layout)
 gradients = jax.jit(jax.grad(lambda *both: (convolved(*both) ** 3).sum(), (0, 1)))
-for devices in (1, 8):
-    mesh = Mesh(jax.devices()[:devices], ("batch",))
-    given = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
-    found = gradients(given, kernel)
-    count = len(given.sharding.device_set)
-    np.savez(f"{sys.argv[1]}/{devices}.npz", devices=count, images=found[0], kernel=found[1])
+for channels in (5, 48):
+    images = random.normal(size=(16, 9, 7, channels)).astype(np.float32)
+    kernel = random.normal(size=(3, 3, channels, 50)).astype(np.float32)
+    for devices in (1, 8):
+        mesh = Mesh(jax.devices()[:devices], ("batch",))
+        given = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
+        found = gradients(given, kernel)
+        count = len(given.sharding.device_set)
+        name = f"{sys.argv[1]}/{channels}_{devices}.npz"
+        np.savez(name, devices=count, images=found[0], kernel=found[1])
 """
 
 
 def test_a_batch_over_eight_devices_has_the_gradients_of_one(tmp_path):
     command = [sys.executable, "-c", ON_DEVICES, tmp_path]
     subprocess.run(command, env=environment(devices=8), check=True)
-    one, eight = (dict(np.load(tmp_path / f"{devices}.npz")) for devices in (1, 8))
-    assert (one.pop("devices"), eight.pop("devices")) == (1, 8)
-    for name, expected in one.items():
-        assert np.abs(eight[name] - expected).max() < 1e-5 * np.abs(expected).max(), name
+    for channels in (5, 48):
+        one, eight = (dict(np.load(tmp_path / f"{channels}_{count}.npz")) for count in (1, 8))
+        assert (one.pop("devices"), eight.pop("devices")) == (1, 8)
+        for name, expected in one.items():
+            assert np.abs(eight[name] - expected).max() < 1e-5 * np.abs(expected).max(), name

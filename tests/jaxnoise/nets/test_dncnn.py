@@ -20,9 +20,11 @@ def noisy_images(*shape):
 
 
 @pytest.mark.parametrize("train", [False, True])
-def test_against_numpy(float64, train):
-    net = DnCNN(channels=2, features=3, depth=4)
-    noisy = noisy_images(3, 6, 5, 2)
+@pytest.mark.parametrize(("features", "sides"), [(3, (6, 5)), (48, (6, 5)), (48, (8, 12))])
+def test_against_numpy(float64, train, features, sides):
+    # Few features as convolutions; many by blocks, one convolution at a time or all in a row.
+    net = DnCNN(channels=2, features=features, depth=4)
+    noisy = noisy_images(3, *sides, 2)
     variables = moved(net.init(jax.random.key(0), jnp.asarray(noisy)))
     estimate, changed = net.apply(variables, jnp.asarray(noisy), train=train, mutable="batch_stats")
 
