@@ -12,9 +12,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from benchmarks.harness.in_turn import Turn, measure
 from benchmarks.harness.xla_path import convolution_path, paths
+from jaxnoise.nets import winograd
 
 REPLACED = {
-    "jaxnoise.nets.dncnn": ("convolve",),
+    "jaxnoise.nets.hidden": ("convolve",),
     "jaxnoise.nets.unet": ("convolve", "convolve_to_double"),
 }
 """Functions of the networks' modules that are convolutions of `jaxnoise.nets.convolution`."""
@@ -111,6 +112,10 @@ def use_library_convolutions() -> None:
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
 
+    def pays(*_):
+        return False
+
+    winograd.pays = pays
     for name, functions in REPLACED.items():
         module = importlib.import_module(name)
         for function in functions:

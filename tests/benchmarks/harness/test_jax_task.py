@@ -10,7 +10,7 @@ from benchmarks.harness.denoisers import TASKS
 from benchmarks.harness.jax_task import Task, mesh_for, time_task
 from benchmarks.noise2noiseflow_speed import WHATS
 from jaxnoise import models
-from jaxnoise.nets import dncnn, unet
+from jaxnoise.nets import hidden, unet, winograd
 
 
 def test_a_state_goes_from_call_to_call(monkeypatch):
@@ -47,11 +47,12 @@ def test_everything_that_can_be_asked_for_is_there():
 
 @pytest.mark.parametrize("net", ["dncnn", "unet"])
 def test_xlas_own_convolutions_are_put_in_and_compute_the_same(monkeypatch, net):
-    for module, names in ((dncnn, ("convolve",)), (unet, ("convolve", "convolve_to_double"))):
+    doubled = ("convolve", "convolve_to_double")
+    for module, names in ((hidden, ("convolve",)), (unet, doubled), (winograd, ("pays",))):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))  # undone afterwards
     denoiser = models.get("denoiser")
-    config = denoiser.Config(net=net, features=6)
+    config = denoiser.Config(net=net, features=48)
     variables = denoiser.init(jax.random.key(0), config)
     noisy = jax.random.uniform(jax.random.key(1), (2, 32, 32, 4))
 
@@ -67,6 +68,7 @@ def test_xlas_own_convolutions_are_put_in_and_compute_the_same(monkeypatch, net)
     jax_task.use_library_convolutions()
     library_text, library = results()
     assert text != library_text
+    assert library_text.count("dot_general") == 0 < text.count("dot_general")
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(library), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4 * float(np.abs(other).max()))
 
