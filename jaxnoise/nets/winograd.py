@@ -30,6 +30,8 @@ LEAST_CHANNELS = 48
 """With fewer channels on either side XLA's convolution is as fast."""
 MOST_PRODUCTS = 0.4
 """As a part of a convolution's; with more, at small sides not divisible by 4, XLA's is faster."""
+MOST_BLOCKS = 4096
+"""Of one image: the sums of more do not stay in the cache, and take much memory."""
 SMALLEST = 2
 """Images no larger than this are taken too, since XLA is slow where a kernel is larger."""
 
@@ -49,13 +51,14 @@ def pays(images: tuple[int, ...], kernel: tuple[int, ...], dtype: Any) -> bool:
         False on other processors too, and in other than single and double precision.
     """
     number, height, width, _ = images
-    products = WINDOW**2 * -(-height // SIDE) * -(-width // SIDE)
-    few = products < MOST_PRODUCTS * TAPS**2 * height * width
+    in_image = -(-height // SIDE) * -(-width // SIDE)
+    few = WINDOW**2 * in_image < MOST_PRODUCTS * TAPS**2 * height * width
     return (
         jax.default_backend() == "cpu"
         and jnp.dtype(dtype) in (jnp.float32, jnp.float64)
         and min(kernel[2:]) >= LEAST_CHANNELS
         and min(number, height, width) > 0
+        and in_image <= MOST_BLOCKS
         and (few or max(height, width) <= SMALLEST)
     )
 

@@ -149,6 +149,8 @@ def test_single_precision_beside_that_of_the_library(float64):
         ((32, 4, 4, 96, 96), True),
         ((32, 2, 2, 48, 48), True),
         ((8, 24, 24, 256, 256), True),
+        ((1, 256, 256, 64, 64), True),
+        ((1, 260, 256, 64, 64), False),
         ((32, 32, 32, 4, 64), False),
         ((32, 32, 32, 64, 4), False),
         ((32, 32, 32, 32, 32), False),
