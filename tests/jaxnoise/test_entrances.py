@@ -17,8 +17,6 @@ from jaxnoise.errors import UsageError
 from tests.jaxnoise import entrances, entrances_of_arrays
 from tests.test_api import PUBLIC
 
-pytestmark = pytest.mark.fast
-
 PARTS = ("bijectors", "models", "noise", "distances", "losses", "metrics", "raw", "batch")
 TAKE_NO_ARRAYS = {
     "jaxnoise.models": {"get", "names", "require"},
@@ -46,6 +44,7 @@ def is_one_sentence_with(said: str, message: str) -> bool:
     return len(ends) == 1 and "\n" not in message and re.search(said, message) is not None
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("name", ROWS)
 def test_what_does_not_fit_is_refused_in_a_sentence(name):
     row = ROWS[name]
@@ -71,6 +70,7 @@ def test_it_is_refused_under_jit(name):
         assert is_one_sentence_with(said, str(refusal.value)), (wrong.keys(), refusal.value)
 
 
+@pytest.mark.fast
 def test_every_public_function_of_arrays_has_a_row():
     missing = []
     for name, names in PUBLIC.items():
