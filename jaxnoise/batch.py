@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.checks import check_mask, check_same, shape_of
+from jaxnoise.errors import UsageError
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class NoiseBatch:
     @property
     def noise(self) -> Float[Array, "n h w c"]:
         """The noise `noisy - clean`, same shape and unit."""
+        check_same(noisy=self.noisy, clean=self.clean)
         return self.noisy - self.clean
 
 
@@ -45,7 +49,11 @@ def only_valid(
 
     Returns:
         Same shape; no gradient reaches the pixels that do not count.
+
+    Raises:
+        UsageError: the mask has another shape or type.
     """
+    check_mask(valid, shape_of(values))
     return values if valid is None else jnp.where(valid, values, 0)
 
 
@@ -58,7 +66,13 @@ def whole_cells(valid: Bool[Array, "n h w 1"], cell: int) -> Bool[Array, "n h w 
 
     Returns:
         Same shape: True in cells of which every pixel counts.
+
+    Raises:
+        UsageError: the mask has another shape or type.
     """
+    if len(shape_of(valid)) != 4:
+        raise UsageError(f"valid has shape {shape_of(valid)}: give a mask (N, H, W, 1).")
+    check_mask(valid, shape_of(valid))
     if cell == 1:
         return valid
     number, height, width, _ = valid.shape
@@ -80,7 +94,11 @@ def mean_valid(
 
     Returns:
         Scalar; 0 when no pixel counts.
+
+    Raises:
+        UsageError: the mask has another shape or type.
     """
+    check_mask(valid, shape_of(values))
     if valid is None:
         return jnp.mean(values)
     count = valid.sum().astype(values.dtype) * values.shape[-1]

@@ -1,9 +1,12 @@
 """From a camera index and an ISO number to rows of a parameter table, one per image."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from jaxnoise.checks import check_batch
 from jaxnoise.errors import UsageError
 from jaxnoise.tracing import is_concrete
 
@@ -45,6 +48,33 @@ def check_conditions(camera, iso, *, cameras: tuple[str, ...], isos: tuple[int, 
             f"ISO {iso[~known].flat[0]:g} is unknown: this model knows {listed} and what lies "
             "between two of them."
         )
+
+
+def check_given(
+    camera: Any,
+    iso: Any,
+    *,
+    cameras: tuple[str, ...],
+    isos: tuple[int, ...],
+    channels: int | None = None,
+    **batch: Any,
+) -> None:
+    """Raises when images, their cameras and ISO numbers do not fit one another or a model.
+
+    Args:
+        camera: shape (N,), index into `cameras`.
+        iso: shape (N,), ISO numbers.
+        cameras: the known cameras' names.
+        isos: the known ISO numbers in ascending order.
+        channels: of the images that the model takes; None: any number.
+        batch: images by their names, a mask and the fewest images: see
+            `jaxnoise.checks.check_batch`.
+
+    Raises:
+        UsageError: a shape or a type does not fit; outside jit also an unknown camera or ISO.
+    """
+    check_batch(channels, camera=camera, iso=iso, **batch)
+    check_conditions(camera, iso, cameras=cameras, isos=isos)
 
 
 def camera_weights(camera: Num[Array, "*n"], cameras: tuple[str, ...]) -> Float[Array, "*n k"]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise import models
+from jaxnoise.checks import check_fractions, check_key, check_mask, native, shape_of
 from jaxnoise.conditions import NOT_STATED, check_conditions
 from jaxnoise.errors import UsageError
 from jaxnoise.protocols import ABILITIES, Denoiser, Density, Sampler
@@ -80,7 +81,7 @@ class Loaded:
         model = self._require("sample", Sampler)
         batch, single = self._batch(clean, "clean")
         conditions = self._conditions(camera, iso, batch)
-        self._check_key(key)
+        check_key(key)
         noise = _sample(
             key, self.variables, batch, *conditions, temperature, model=model, config=self.config
         )
@@ -166,18 +167,14 @@ class Loaded:
 
     def _batch(self, images: Images, name: str) -> tuple[Array, bool]:
         """The images with a batch axis, and whether they had none."""
-        shape, channels = np.shape(images), self.config.channels
-        if len(shape) not in (3, 4) or shape[-1] != channels or 0 in shape:
+        shape, channels = shape_of(images), self.config.channels
+        if len(shape) not in (3, 4) or shape[-1] != channels or 0 in shape[-3:]:
             raise UsageError(
                 f"this model takes images of shape (height, width, {channels}), or a batch of "
                 f"them, and {name} has shape {shape}."
             )
-        if not jnp.issubdtype(images.dtype, jnp.floating):
-            raise UsageError(
-                f"{name} is {images.dtype}: give floats, fractions of full scale "
-                "(jaxnoise.raw.to_fraction makes them)."
-            )
-        batch = jnp.asarray(images, jnp.result_type(float))
+        check_fractions(**{name: images})
+        batch = jnp.asarray(native(images), jnp.result_type(float))
         return (batch[None], True) if len(shape) == 3 else (batch, False)
 
     def _conditions(
@@ -208,21 +205,11 @@ class Loaded:
         shape = batch.shape[:1]
         return jnp.broadcast_to(indices, shape), jnp.broadcast_to(numbers, shape)
 
-    @staticmethod
-    def _check_key(key: Any) -> None:
-        if not isinstance(key, jax.Array):
-            raise UsageError(f"key is {key!r}: give a jax.random.key, such as jax.random.key(0).")
-
 
 def _mask(valid: Mask, batch: Array, *, single: bool) -> Array:
     """The mask with a batch axis."""
-    shape = (*batch.shape[:3], 1)
-    if np.shape(valid) != (shape[1:] if single else shape):
-        raise UsageError(
-            f"valid has shape {np.shape(valid)}: give one flag a pixel, as an array of shape "
-            f"{shape[1:] if single else shape}."
-        )
-    return jnp.asarray(valid).reshape(shape)
+    check_mask(valid, batch.shape[1:] if single else batch.shape)
+    return jnp.asarray(valid).reshape(*batch.shape[:3], 1)
 
 
 def _camera_indices(camera: Camera, cameras: tuple[str, ...]) -> Any:

@@ -23,6 +23,7 @@ VOCABULARY = {
         "conditions",
         "curve",
         "causal",
+        "checks",
         "process",
         "protocols",
         "tiles",

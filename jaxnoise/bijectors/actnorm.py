@@ -5,6 +5,8 @@ from jaxtyping import Array, Bool, Float
 
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_rows, per_image, pixels
+from jaxnoise.checks import check_event, check_same
+from jaxnoise.errors import UsageError
 
 
 class ActNorm(_distrax.Bijector):
@@ -29,11 +31,17 @@ class ActNorm(_distrax.Bijector):
             valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
                 do.
 
+        Raises:
+            UsageError: when the shapes do not belong together; likewise when it is applied.
+
         Source: Glow (Kingma and Dhariwal 2018), Section 3.1.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
         self._log_scale = jnp.asarray(log_scale)
         self._shift, self._valid = jnp.asarray(shift), valid
+        check_same(log_scale=self._log_scale, shift=self._shift)
+        if not self._log_scale.ndim:
+            raise UsageError("ActNorm's log_scale has shape (): give one number a channel, (C,).")
 
     def forward_and_log_det(self, x: Float[Array, "*n h w c"]):
         """Latent to noise.
@@ -46,6 +54,7 @@ class ActNorm(_distrax.Bijector):
 
         Source: Glow (Kingma and Dhariwal 2018), Table 1.
         """
+        self._check(x)
         noise = x * over_rows(jnp.exp(self._log_scale)) + over_rows(self._shift)
         return noise, per_image(pixels(x, self._valid) * self._log_scale.sum(-1), x)
 
@@ -60,5 +69,12 @@ class ActNorm(_distrax.Bijector):
 
         Source: Glow (Kingma and Dhariwal 2018), Table 1.
         """
+        self._check(y)
         latent = (y - over_rows(self._shift)) * over_rows(jnp.exp(-self._log_scale))
         return latent, per_image(-pixels(y, self._valid) * self._log_scale.sum(-1), y)
+
+    def _check(self, images: Array) -> None:
+        *batch, channels = self._log_scale.shape
+        check_event(
+            "ActNorm", images, channels=channels, batches=(tuple(batch),), valid=self._valid
+        )

@@ -19,7 +19,8 @@ from jaxnoise.bijectors.layer_kind import (
     Settings,
     Token,
 )
-from jaxnoise.causal import SHRINKAGE, fit_taps, gram, half_plane, predict, solve
+from jaxnoise.causal import SHRINKAGE, fit_taps, gram, half_plane, predict, radius_of, solve
+from jaxnoise.checks import check_event
 from jaxnoise.conditions import table_rows
 from jaxnoise.errors import UsageError
 
@@ -56,22 +57,25 @@ class CausalConv(_distrax.Bijector):
                 do.
 
         Raises:
-            UsageError: when the shapes do not belong together.
+            UsageError: when the shapes do not belong together; likewise when it is applied.
 
         Source: the linear case of masked autoregressive flows (Papamakarios et al. 2017), Eqs. 3
             and 4.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
-        channels = log_scale.shape[-1]
-        if taps.shape[-2:] != (channels, channels):
+        channels = log_scale.shape[-1] if log_scale.ndim else 0
+        if taps.ndim < 3 or taps.shape[-2:] != (channels, channels):
             raise UsageError(
-                f"CausalConv over {channels} channels needs taps (K, {channels}, {channels})."
+                f"CausalConv over {channels} channels needs taps (K, {channels}, {channels}), not "
+                f"{taps.shape}."
             )
-        if lower.shape[-1] != channels * (channels - 1) // 2:
+        triangle = channels * (channels - 1) // 2
+        if lower.shape[-1:] != (triangle,):
             raise UsageError(
-                f"CausalConv over {channels} channels needs {channels * (channels - 1) // 2} "
-                "entries in lower."
+                f"CausalConv over {channels} channels needs {triangle} entries in lower, not shape "
+                f"{lower.shape}."
             )
+        self._radius = radius_of(taps.shape[-3])
         rows, columns = np.tril_indices(channels, -1)
         identity = jnp.broadcast_to(
             jnp.eye(channels, dtype=taps.dtype), (*lower.shape[:-1], channels, channels)
@@ -90,6 +94,7 @@ class CausalConv(_distrax.Bijector):
 
         Source: Papamakarios et al. 2017, Eq. 4.
         """
+        self._check(x)
         return self._generate(x, None), self._log_det(x, sign=1)
 
     def forward_below(
@@ -104,8 +109,17 @@ class CausalConv(_distrax.Bijector):
         Returns:
             The noise of the rows, shape (..., H, W, C).
 
+        Raises:
+            UsageError: when the shapes do not belong together.
+
         Source: Papamakarios et al. 2017, Eq. 4.
         """
+        self._check(x)
+        if above.shape[-3:] != (self._radius, *x.shape[-2:]):
+            raise UsageError(
+                f"CausalConv got shape {x.shape} below rows of shape {above.shape}: give the "
+                f"{self._radius} rows above them, as wide."
+            )
         return self._generate(x, above)
 
     def _generate(self, x: Array, above: Array | None) -> Array:
@@ -140,8 +154,14 @@ class CausalConv(_distrax.Bijector):
 
         Source: Papamakarios et al. 2017, Eq. 3.
         """
+        self._check(y)
         innovation = jnp.einsum(MIX, y - predict(y, self._taps), self._mix, precision="highest")
         return innovation * over_rows(jnp.exp(-self._log_scale)), self._log_det(y, sign=-1)
+
+    def _check(self, images: Array) -> None:
+        batches = self._taps.shape[:-3], self._mix.shape[:-2], self._log_scale.shape[:-1]
+        channels = self._log_scale.shape[-1]
+        check_event("CausalConv", images, channels=channels, batches=batches, valid=self._valid)
 
     def _log_det(self, images: Array, *, sign: int) -> Array:
         total = sign * pixels(images, self._valid) * self._log_scale.sum(-1)

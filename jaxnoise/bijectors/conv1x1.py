@@ -18,6 +18,7 @@ from jaxnoise.bijectors.layer_kind import (
     Settings,
     Token,
 )
+from jaxnoise.checks import check_event
 from jaxnoise.errors import UsageError
 
 
@@ -51,22 +52,25 @@ class Conv1x1(_distrax.Bijector):
                 do.
 
         Raises:
-            UsageError: when the shapes do not belong together.
+            UsageError: when the shapes do not belong together; likewise when it is applied.
 
         Source: Noise Flow, Eq. 9, with the decomposition of Glow (Kingma and Dhariwal 2018), Eq.
             10.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS, is_constant_jacobian=True)
-        channels = log_diagonal.shape[-1]
+        channels = log_diagonal.size
         triangle = channels * (channels - 1) // 2
         if permutation.shape != (channels, channels) or sign.shape != (channels,):
             raise UsageError(
                 f"Conv1x1 over {channels} channels needs a permutation of shape "
-                f"({channels}, {channels}) and {channels} signs."
+                f"({channels}, {channels}) and {channels} signs, not {permutation.shape} and "
+                f"{sign.shape}."
             )
-        if lower.shape != (triangle,) or upper.shape != (triangle,):
+        if lower.shape != (triangle,) or upper.shape != (triangle,) or log_diagonal.ndim != 1:
             raise UsageError(
-                f"Conv1x1 over {channels} channels needs {triangle} entries in lower and in upper."
+                f"Conv1x1 over {channels} channels needs lower and upper of shape ({triangle},) "
+                f"and log_diagonal of ({channels},), not {lower.shape}, {upper.shape} and "
+                f"{log_diagonal.shape}."
             )
         rows, columns = np.tril_indices(channels, -1)
         identity = jnp.eye(channels, dtype=log_diagonal.dtype)
@@ -98,6 +102,7 @@ class Conv1x1(_distrax.Bijector):
 
         Source: Noise Flow, Eq. 9.
         """
+        self._check(x)
         log_det = -pixels(x, self._valid) * self._log_det
         noise = jnp.matmul(x, self.inverse_matrix(), precision="highest")
         return noise, per_image(log_det, x)
@@ -113,8 +118,12 @@ class Conv1x1(_distrax.Bijector):
 
         Source: Noise Flow, Eq. 9.
         """
+        self._check(y)
         log_det = pixels(y, self._valid) * self._log_det
         return jnp.matmul(y, self.matrix(), precision="highest"), per_image(log_det, y)
+
+    def _check(self, images: Array) -> None:
+        check_event("Conv1x1", images, channels=len(self._permutation), valid=self._valid)
 
 
 def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
@@ -128,11 +137,13 @@ def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
         float64.
 
     Raises:
-        UsageError: when the matrix is singular or not finite.
+        UsageError: when the matrix is not square, singular or not finite.
 
     Source: Glow (Kingma and Dhariwal 2018), Eq. 10.
     """
     work = np.array(matrix, np.float64)
+    if work.ndim != 2 or work.shape[0] != work.shape[1]:
+        raise UsageError(f"Conv1x1 needs a square matrix: this one has shape {work.shape}.")
     channels = len(work)
     order = np.arange(channels)
     lower = np.eye(channels)

@@ -16,6 +16,8 @@ from jaxnoise.bijectors.layer_kind import (
     Settings,
     Token,
 )
+from jaxnoise.checks import check_event, shape_of
+from jaxnoise.errors import UsageError
 
 REACH = 2
 """Rows above and below a pixel that a network of two 3x3 convolutions sees."""
@@ -45,6 +47,9 @@ class AffineCoupling(_distrax.Bijector):
             valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
                 do.
 
+        Raises:
+            UsageError: when it is applied, where shapes do not belong together.
+
         Source: Noise Flow, Eqs. 10 and 11.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS)
@@ -61,8 +66,7 @@ class AffineCoupling(_distrax.Bijector):
 
         Source: Noise Flow, Eqs. 10 and 11.
         """
-        kept, changed = jnp.split(x, [kept_channels(x.shape[-1])], -1)
-        shift, log_scale = self._conditioner(kept)
+        kept, changed, shift, log_scale = self._split(x)
         changed = (changed - shift) * jnp.exp(-log_scale)
         return jnp.concatenate([kept, changed], -1), -sum_event(log_scale, self._valid)
 
@@ -77,10 +81,22 @@ class AffineCoupling(_distrax.Bijector):
 
         Source: Noise Flow, Eqs. 10 and 11.
         """
-        kept, changed = jnp.split(y, [kept_channels(y.shape[-1])], -1)
-        shift, log_scale = self._conditioner(kept)
+        kept, changed, shift, log_scale = self._split(y)
         changed = changed * jnp.exp(log_scale) + shift
         return jnp.concatenate([kept, changed], -1), sum_event(log_scale, self._valid)
+
+    def _split(self, images: Array) -> tuple[Array, Array, Array, Array]:
+        """The kept and the changed channels, and what the network makes of the kept ones."""
+        check_event("AffineCoupling", images, valid=self._valid)
+        kept, changed = jnp.split(images, [kept_channels(images.shape[-1])], -1)
+        shift, log_scale = self._conditioner(kept)
+        for name, values in (("shift", shift), ("log_scale", log_scale)):
+            if shape_of(values)[-EVENT_NDIMS:] != changed.shape[-EVENT_NDIMS:]:
+                raise UsageError(
+                    f"AffineCoupling's network gave {name} of shape {shape_of(values)} for images "
+                    f"{images.shape}: let it give {changed.shape}."
+                )
+        return kept, changed, shift, log_scale
 
 
 def _build(

@@ -11,6 +11,7 @@ from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, per_image, pixe
 from jaxnoise.bijectors.layer_kind import Images, Layer, LayerKind, Networks, Own, Settings, Token
 from jaxnoise.bijectors.signal_and_gain import PARAMETERISATIONS, SHARED, unused
 from jaxnoise.bijectors.signal_fit import fit_signal_and_gain
+from jaxnoise.checks import check_event
 
 CAMERA_TOKEN = "CAM"
 
@@ -45,8 +46,12 @@ class Gain(_distrax.Bijector):
         Returns:
             The noise, same shape, and `H W C log gain`, shape (...).
 
+        Raises:
+            UsageError: when the shapes do not belong together.
+
         Source: Noise Flow, Eqs. 14 and 15.
         """
+        self._check(x)
         size = pixels(x, self._valid) * x.shape[-1]
         return x * over_pixels(jnp.exp(self._log_gain)), per_image(size * self._log_gain, x)
 
@@ -59,10 +64,17 @@ class Gain(_distrax.Bijector):
         Returns:
             The latent, same shape, and `-H W C log gain`, shape (...).
 
+        Raises:
+            UsageError: when the shapes do not belong together.
+
         Source: Noise Flow, Eqs. 14 and 15.
         """
+        self._check(y)
         size = pixels(y, self._valid) * y.shape[-1]
         return y * over_pixels(jnp.exp(-self._log_gain)), per_image(-size * self._log_gain, y)
+
+    def _check(self, images: Array) -> None:
+        check_event("Gain", images, batches=(self._log_gain.shape,), valid=self._valid)
 
 
 def _gain(own: Own, images: Images, settings: Settings) -> Array:

@@ -18,8 +18,10 @@ from jaxnoise.bijectors.layer_kind import (
     Settings,
     Token,
 )
+from jaxnoise.checks import check_event, shape_of
 from jaxnoise.conditions import table_rows
 from jaxnoise.curve import Curve, curve_table, evaluate, intensity_moments
+from jaxnoise.errors import UsageError
 
 
 class NoiseCurve(_distrax.Bijector):
@@ -45,9 +47,21 @@ class NoiseCurve(_distrax.Bijector):
             valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
                 do.
 
+        Raises:
+            UsageError: when the shapes do not belong together; likewise when it is applied.
+
         Source: Foi et al. 2008, Eq. 2, generalised to free curves.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS)
+        lines, knots = shape_of(curve.log_shot), shape_of(curve.mean)
+        fits = shape_of(curve.log_read) == lines and shape_of(curve.log_std) == knots
+        if not (fits and lines and knots[:-1] == lines and knots[-1] > 1):
+            shapes = ", ".join(str(shape_of(values)) for values in curve)
+            raise UsageError(
+                f"NoiseCurve got a curve of shapes {shapes}: give (..., C), (..., C), (..., C, K) "
+                "and (..., C, K), with K of at least 2."
+            )
+        check_event("NoiseCurve", clean, channels=lines[-1], batches=(lines[:-1],))
         self._valid = valid
         self._log_std, self._mean = evaluate(curve, clean)
 
@@ -62,6 +76,7 @@ class NoiseCurve(_distrax.Bijector):
 
         Source: Foi et al. 2008, Eq. 2.
         """
+        self._check(x)
         log_std = jnp.broadcast_to(
             self._log_std, jnp.broadcast_shapes(x.shape, self._log_std.shape)
         )
@@ -78,10 +93,16 @@ class NoiseCurve(_distrax.Bijector):
 
         Source: Foi et al. 2008, Eq. 2.
         """
+        self._check(y)
         log_std = jnp.broadcast_to(
             self._log_std, jnp.broadcast_shapes(y.shape, self._log_std.shape)
         )
         return (y - self._mean) * jnp.exp(-log_std), -sum_event(log_std, self._valid)
+
+    def _check(self, images: Array) -> None:
+        *batch, height, width, channels = self._log_std.shape
+        event, batches = (height, width, channels), (tuple(batch),)
+        check_event("NoiseCurve", images, event=event, batches=batches, valid=self._valid)
 
 
 def _build(

@@ -11,6 +11,7 @@ from jaxnoise.bijectors._shapes import EVENT_NDIMS, over_pixels, sum_event
 from jaxnoise.bijectors.layer_kind import Images, Layer, LayerKind, Networks, Own, Settings, Token
 from jaxnoise.bijectors.signal_and_gain import PARAMETERISATIONS, SHARED, VARIANCE_FLOOR, unused
 from jaxnoise.bijectors.signal_fit import fit_signal_and_gain
+from jaxnoise.checks import check_event, shape_of
 
 
 class SignalDependent(_distrax.Bijector):
@@ -40,9 +41,14 @@ class SignalDependent(_distrax.Bijector):
             valid: shape (..., H, W, 1), True where a pixel counts in the log-determinant; None: all
                 do.
 
+        Raises:
+            UsageError: when the shapes do not belong together; likewise when it is applied.
+
         Source: Noise Flow, Eqs. 12 and 13 and the latent clean image of Section 4.1.
         """
         super().__init__(event_ndims_in=EVENT_NDIMS)
+        batches = shape_of(log_beta1), shape_of(log_beta2), shape_of(log_gain)
+        check_event("SignalDependent", clean, batches=batches)
         slope = jnp.exp(jnp.asarray(log_beta1) - jnp.asarray(log_gain))
         variance = over_pixels(slope) * jnp.maximum(clean, 0.0) + over_pixels(jnp.exp(log_beta2))
         self._valid = valid
@@ -59,6 +65,7 @@ class SignalDependent(_distrax.Bijector):
 
         Source: Noise Flow, Eqs. 12 and 13.
         """
+        self._check(x)
         log_scale = jnp.broadcast_to(
             self._log_scale, jnp.broadcast_shapes(x.shape, self._log_scale.shape)
         )
@@ -75,10 +82,16 @@ class SignalDependent(_distrax.Bijector):
 
         Source: Noise Flow, Eqs. 12 and 13.
         """
+        self._check(y)
         log_scale = jnp.broadcast_to(
             self._log_scale, jnp.broadcast_shapes(y.shape, self._log_scale.shape)
         )
         return y * jnp.exp(-log_scale), -sum_event(log_scale, self._valid)
+
+    def _check(self, images: Array) -> None:
+        *batch, height, width, channels = self._log_scale.shape
+        event, batches = (height, width, channels), (tuple(batch),)
+        check_event("SignalDependent", images, event=event, batches=batches, valid=self._valid)
 
 
 def _build(

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors._shapes import EVENT_NDIMS
 from jaxnoise.bijectors.layer_kind import LayerKind, Token
+from jaxnoise.checks import check_event
 from jaxnoise.errors import UsageError
 
 FACTOR = 2
@@ -39,9 +40,12 @@ class Squeeze(_distrax.Bijector):
 
         Source: Real NVP (Dinh et al. 2017), Section 3.6.
         """
+        check_event("Squeeze", x)
         *batch, height, width, channels = x.shape
         if channels % FACTOR**2:
-            raise UsageError(f"Unsqueezing needs a multiple of 4 channels, not {channels}.")
+            raise UsageError(
+                f"Unsqueezing needs a multiple of 4 channels: the latent has shape {x.shape}."
+            )
         out = channels // FACTOR**2
         cells = x.reshape(*batch, height, width, FACTOR, FACTOR, out)
         cells = jnp.moveaxis(cells, -3, -4)
@@ -63,11 +67,12 @@ class Squeeze(_distrax.Bijector):
 
         Source: Real NVP (Dinh et al. 2017), Section 3.6.
         """
+        check_event("Squeeze", y)
         *batch, height, width, channels = y.shape
         if height % FACTOR or width % FACTOR:
             raise UsageError(
-                f"A squeeze needs an even height and width, not {height} x {width}: "
-                "crop the images."
+                f"A squeeze needs an even height and width, not {height} x {width} of shape "
+                f"{y.shape}: crop the images."
             )
         cells = y.reshape(*batch, height // FACTOR, FACTOR, width // FACTOR, FACTOR, channels)
         cells = jnp.moveaxis(cells, -4, -3)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnoise.checks import as_floats, is_real, native, type_of
 from jaxnoise.errors import UsageError
 from jaxnoise.tracing import holds
 
@@ -37,11 +38,8 @@ def checked_pair(
         UsageError: a shape that does not fit, too few samples, or, outside jit, a value that is
             NaN or infinite.
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
-    kind = jnp.result_type(x.dtype, y.dtype, jnp.float32)
-    if not jnp.issubdtype(kind, jnp.floating):
-        raise UsageError(f"Samples of type {kind} have no distance; give real numbers.")
-    for samples in (x, y):
+    left, right = as_floats("Samples", x, y)
+    for samples in (left, right):
         if samples.ndim - batched not in dimensions:
             shapes = " or ".join(_shape(number, batched) for number in dimensions)
             raise UsageError(f"Samples have shape {samples.shape}; give them the shape {shapes}.")
@@ -51,11 +49,13 @@ def checked_pair(
             raise UsageError(
                 f"{samples.shape[int(batched)]} sample is too few here; give at least {at_least}."
             )
-    if x.ndim != y.ndim or x.shape[1 + batched :] != y.shape[1 + batched :]:
-        raise UsageError(f"Samples of shapes {x.shape} and {y.shape} differ in their dimension.")
-    if not (holds(jnp.isfinite, x) and holds(jnp.isfinite, y)):
+    if left.ndim != right.ndim or left.shape[1 + batched :] != right.shape[1 + batched :]:
+        raise UsageError(
+            f"Samples of shapes {left.shape} and {right.shape} differ in their dimension."
+        )
+    if not (holds(jnp.isfinite, left) and holds(jnp.isfinite, right)):
         raise UsageError("The samples hold NaN or infinity; remove those values first.")
-    return x.astype(kind), y.astype(kind)
+    return left, right
 
 
 def checked_bandwidth(bandwidth: Width, kind: jnp.dtype) -> jax.Array:
@@ -71,7 +71,9 @@ def checked_bandwidth(bandwidth: Width, kind: jnp.dtype) -> jax.Array:
     Raises:
         UsageError: no width, more than one axis, or, outside jit, a width that is not positive.
     """
-    widths = jnp.atleast_1d(jnp.asarray(bandwidth, kind))
+    if not is_real(bandwidth):
+        raise UsageError(f"bandwidth is {type_of(bandwidth)}; give a positive number.")
+    widths = jnp.atleast_1d(jnp.asarray(native(bandwidth), kind))
     if widths.ndim != 1 or widths.size == 0:
         raise UsageError(f"bandwidth has shape {np.shape(bandwidth)}; give one number or a list.")
 

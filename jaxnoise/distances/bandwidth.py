@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
+from jaxnoise.checks import as_floats
 from jaxnoise.errors import UsageError
 from jaxnoise.tracing import is_concrete
 
@@ -68,12 +69,9 @@ def median_bandwidth(
 def _pooled(
     samples: tuple[Num[Array | np.ndarray, "..."], ...], vectors: bool
 ) -> Float[Array, "n *k"]:
-    arrays = [jnp.asarray(array) for array in samples]
-    if not arrays:
+    if not samples:
         raise UsageError("A median distance needs samples; give at least one array.")
-    kind = jnp.result_type(jnp.float32, *(array.dtype for array in arrays))
-    if not jnp.issubdtype(kind, jnp.floating):
-        raise UsageError(f"Samples of type {kind} have no distance; give real numbers.")
+    arrays = as_floats("Samples", *samples)
     if vectors:
         dimensions = {array.shape[-1] if array.ndim else 0 for array in arrays}
         if len(dimensions) > 1 or 0 in dimensions:
@@ -82,7 +80,7 @@ def _pooled(
         arrays = [array.reshape(-1, array.shape[-1]) for array in arrays]
     else:
         arrays = [array.ravel() for array in arrays]
-    return jnp.concatenate([array.astype(kind) for array in arrays])
+    return jnp.concatenate(arrays)
 
 
 @partial(jax.jit, static_argnames="count")

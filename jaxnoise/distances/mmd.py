@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from jaxnoise.checks import as_floats
 from jaxnoise.distances import quadrature
 from jaxnoise.distances._checks import (
     Width,
@@ -143,7 +144,7 @@ def mmd2_nodes(
     """
     if not is_concrete(xs, ys, bandwidth):
         raise UsageError("mmd2_nodes looks at the data: call it outside jit, and pass its result.")
-    xs, ys = checked_pair(jnp.ravel(xs), jnp.ravel(ys))
+    xs, ys = checked_pair(*(samples.ravel() for samples in as_floats("Samples", xs, ys)))
     widths = checked_bandwidth(bandwidth, xs.dtype)
     needed = float(_needed(xs, ys, widths))
     if not np.isfinite(needed):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from jaxnoise.checks import as_floats, check_key
 from jaxnoise.distances import quadrature
 from jaxnoise.distances._checks import (
     Width,
@@ -35,10 +36,11 @@ def random_directions(key: Array, number: int, dimension: int) -> Float[Array, "
         Shape (number, dimension), float32.
 
     Raises:
-        UsageError: a number or a dimension below 1.
+        UsageError: a number or a dimension below 1, or what is no key.
     """
     if number < 1 or dimension < 1:
         raise UsageError(f"{number} directions of dimension {dimension}: give at least 1 of each.")
+    check_key(key)
     normal = jax.random.normal(key, (number, dimension), jnp.float32)
     return normal / jnp.linalg.norm(normal, axis=1, keepdims=True)
 
@@ -178,14 +180,14 @@ def pairwise_sliced_emd(
 def _checked_directions(
     directions: Num[Array | np.ndarray, "..."], xs: Float[Array, "a n k"]
 ) -> Float[Array, "l k"]:
-    directions = jnp.asarray(directions).astype(xs.dtype)
-    if directions.ndim != 2 or directions.shape[1] != xs.shape[2] or not len(directions):
+    (given,) = as_floats("directions", directions)
+    if given.ndim != 2 or given.shape[1] != xs.shape[2] or not len(given):
         raise UsageError(
-            f"directions have shape {directions.shape}; give the shape (number, {xs.shape[2]})."
+            f"directions have shape {given.shape}; give the shape (number, {xs.shape[2]})."
         )
-    if not holds(jnp.isfinite, directions):
+    if not holds(jnp.isfinite, given):
         raise UsageError("The directions hold NaN or infinity; remove those first.")
-    return directions
+    return given.astype(xs.dtype)
 
 
 def _centred(xs: Array, ys: Array) -> tuple[Array, Array]:

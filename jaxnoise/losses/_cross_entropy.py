@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise.checks import check_numbers
 from jaxnoise.errors import UsageError
 from jaxnoise.tracing import holds
 
@@ -24,9 +25,8 @@ def checked_temperature(
     Raises:
         UsageError: any other shape, or, outside jit, a temperature that is not positive.
     """
+    check_numbers(temperature=temperature)
     value = jnp.asarray(temperature, kind)
-    if value.ndim:
-        raise UsageError(f"temperature has shape {value.shape}; give one number.")
 
     def fine(value: jax.Array) -> jax.Array:
         return (value > 0) & jnp.isfinite(value)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num, Shaped
 
+from jaxnoise.checks import as_floats
 from jaxnoise.errors import UsageError
 from jaxnoise.losses._cross_entropy import checked_temperature, negative_log_share
 from jaxnoise.tracing import holds
@@ -44,29 +45,26 @@ def contrastive(
 
     Source: CoNo Eq. 6 (t = 0.07); Dong et al., Residual Contrastive Learning, Eq. 5.
     """
-    distances = jnp.asarray(distances)
-    if distances.ndim != 2 or not 1 <= distances.shape[0] <= distances.shape[1]:
+    (matrix,) = as_floats("distances", distances)
+    if matrix.ndim != 2 or not 1 <= matrix.shape[0] <= matrix.shape[1]:
         raise UsageError(
-            f"distances have shape {distances.shape}; give (queries, candidates) with at least as "
+            f"distances have shape {matrix.shape}; give (queries, candidates) with at least as "
             "many candidates as queries."
         )
     if reduction not in ("mean", "sum"):
         raise UsageError(f'reduction is "{reduction}"; give "mean" or "sum".')
-    kind = jnp.result_type(distances.dtype, jnp.float32)
-    if not jnp.issubdtype(kind, jnp.floating):
-        raise UsageError(f"Distances of type {kind} have no order; give real numbers.")
-    temperature = checked_temperature(temperature, kind)
-    positives = np.eye(*distances.shape, dtype=bool)
+    temperature = checked_temperature(temperature, matrix.dtype)
+    positives = np.eye(*matrix.shape, dtype=bool)
     if negatives is None:
         negatives = ~positives
-    negatives = _checked_negatives(negatives, distances)
+    negatives = _checked_negatives(negatives, matrix)
 
     def known(distances: jax.Array, negatives: jax.Array) -> jax.Array:
         return ~(jnp.isnan(distances) & (negatives | positives))
 
-    if not holds(known, distances, negatives):
+    if not holds(known, matrix, negatives):
         raise UsageError("The distances hold NaN; mask those entries or mend them first.")
-    return _loss(distances.astype(kind), temperature, negatives, reduction)
+    return _loss(matrix, temperature, negatives, reduction)
 
 
 @partial(jax.jit, static_argnames="reduction")

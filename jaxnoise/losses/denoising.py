@@ -3,6 +3,7 @@
 from jaxtyping import Array, Bool, Float
 
 from jaxnoise.batch import mean_valid, only_valid
+from jaxnoise.checks import check_batch
 
 
 def squared_error(
@@ -23,9 +24,13 @@ def squared_error(
         expectation the error against another shot is that against the clean image plus the variance
         of that shot's noise.
 
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
     Source: DnCNN (Zhang et al. 2017), Eq. 1, for clean targets; Noise2Noise (Lehtinen et al.
         2018), Eq. 6, for noisy ones.
     """
+    check_batch(valid=valid, estimate=estimate, target=target)
     return only_valid(estimate - target, valid) ** 2
 
 
@@ -49,8 +54,12 @@ def noise2noise_error(
     Returns:
         `0.5 (estimate1 - noisy2)^2 + 0.5 (estimate2 - noisy1)^2`, shape (N, H, W, C), squared unit.
 
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
     Source: Noise2Noise (Lehtinen et al. 2018), Eq. 6; both directions as in Noise2NoiseFlow, Eq. 5.
     """
+    check_batch(estimate1=estimate1, estimate2=estimate2, noisy1=noisy1, noisy2=noisy2, valid=valid)
     first = squared_error(estimate1, noisy2, valid=valid)
     return 0.5 * first + 0.5 * squared_error(estimate2, noisy1, valid=valid)
 
@@ -78,8 +87,12 @@ def two_shot_mse(
         Scalar, squared unit: half the sum of the two means, over the pixels that count; 0 when none
         does.
 
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
     Source: Noise2NoiseFlow, Eqs. 5 and 7, in the normalisation of its code.
     """
+    check_batch(estimate1=estimate1, estimate2=estimate2, target1=target1, target2=target2, least=1)
     first = squared_error(estimate1, target1, valid=valid)
     second = squared_error(estimate2, target2, valid=valid)
     return 0.5 * (mean_valid(first, valid) + mean_valid(second, valid))
@@ -99,6 +112,10 @@ def half_sum_per_image(
     Returns:
         Scalar, unit of the error: `0.5 H W C mean(error)`, the mean over the pixels that count.
 
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
     Source: DnCNN (Zhang et al. 2017), Eq. 1.
     """
+    check_batch(valid=valid, least=1, error=error)
     return 0.5 * mean_valid(error, valid) * error[0].size

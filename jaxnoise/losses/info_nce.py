@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from jaxnoise.checks import as_floats
 from jaxnoise.errors import UsageError
 from jaxnoise.losses._cross_entropy import checked_temperature, negative_log_share
 from jaxnoise.tracing import holds
@@ -53,11 +54,10 @@ def info_nce(
     """
     if queue is None and not in_batch_negatives:
         raise UsageError("There are no negatives: give a queue or set in_batch_negatives.")
-    given = [jnp.asarray(array) for array in (queries, positives, queue) if array is not None]
-    kind = jnp.result_type(jnp.float32, *(array.dtype for array in given))
-    _check(given, kind)
-    temperature = checked_temperature(temperature, kind)
-    return _loss([array.astype(kind) for array in given], temperature, in_batch_negatives)
+    given = [array for array in (queries, positives, queue) if array is not None]
+    given = as_floats("Embeddings", *given)
+    _check(given)
+    return _loss(given, checked_temperature(temperature, given[0].dtype), in_batch_negatives)
 
 
 @partial(jax.jit, static_argnames="in_batch")
@@ -74,7 +74,7 @@ def _loss(
     return negative_log_share((cosines - own) / temperature, counts).mean()
 
 
-def _check(given: Sequence[Embeddings], kind: jnp.dtype) -> None:
+def _check(given: Sequence[Embeddings]) -> None:
     """Raises unless queries, positives and perhaps a queue fit one another."""
     shapes = [array.shape for array in given]
     if any(len(shape) != 2 or 0 in shape for shape in shapes):
@@ -84,8 +84,6 @@ def _check(given: Sequence[Embeddings], kind: jnp.dtype) -> None:
             f"Embeddings of shapes {shapes} do not fit: give one positive for each query, and "
             "the same number of components everywhere."
         )
-    if not jnp.issubdtype(kind, jnp.floating):
-        raise UsageError(f"Embeddings of type {kind} have no cosine; give real numbers.")
     if not all(holds(jnp.isfinite, array) for array in given):
         raise UsageError("The embeddings hold NaN or infinity; mend them first.")
 

@@ -6,21 +6,25 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnoise.checks import as_floats, check_numbers, is_float, is_real, native, shape_of, type_of
 from jaxnoise.errors import UsageError
 from jaxnoise.metrics._namespace import namespace
 
 
-def check_images(a: Any, b: Any, data_range: float | int) -> None:
+def check_images(a: Any, b: Any, data_range: float | int | None) -> float | int:
     """Refuses a pair that is not two images of one shape, and a range that is no length.
 
     Args:
         a: first image or batch of images.
         b: second.
-        data_range: largest possible value minus smallest.
+        data_range: largest possible value minus smallest; None where it is not stated.
+
+    Returns:
+        The range: 1.0 for floats where none is stated.
 
     Raises:
-        UsageError: for shapes other than the same (..., H, W, C), images without pixels, and a
-            range that is not a positive finite number.
+        UsageError: for shapes other than the same (..., H, W, C), images without pixels, integers
+            without a stated range, and a range that is not a positive finite number.
     """
     if a.shape != b.shape:
         raise UsageError(
@@ -34,23 +38,58 @@ def check_images(a: Any, b: Any, data_range: float | int) -> None:
         raise UsageError(
             f"images of shape {a.shape} have no pixels: pass H, W and C of at least 1."
         )
+    kinds = f"{type_of(a)} and {type_of(b)}"
+    if not (is_real(a) and is_real(b)):
+        raise UsageError(f"images of shape {a.shape} are {kinds}: pass real numbers.")
+    if data_range is None:
+        if not (is_float(a) and is_float(b)):
+            raise UsageError(
+                f"images of shape {a.shape} are {kinds}: state their data_range, such as 255 for 8 "
+                "bits, or pass fractions of full scale."
+            )
+        return 1.0
+    check_numbers(data_range=data_range)
     if not 0 < data_range < math.inf:
         raise UsageError(
             f"data_range is {data_range}: pass the largest possible value minus the smallest, "
             "such as 1.0 or 255."
         )
+    return data_range
 
 
-def float_dtype(a: Any, b: Any) -> np.dtype:
-    """The precision to compare two images in.
+def as_pair(a: Any, b: Any) -> tuple[Any, Any]:
+    """Two images in the precision to compare them in.
 
     Args:
         a: first image.
-        b: second, of numpy or jax like the first.
+        b: second.
 
     Returns:
-        float64 for numpy arrays; for jax arrays their own precision, and at least float32.
+        Both in float64 where both are of numpy; else arrays of jax in the wider precision of the
+        two, and at least float32.
     """
     if namespace(a, b) is np:
-        return np.dtype(np.float64)
-    return jnp.result_type(a.dtype, b.dtype, jnp.float32)
+        return np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = as_floats("images", a, b)
+    return a, b
+
+
+def as_real(values: Any) -> Any:
+    """Numbers whose differences neither wrap around nor lose their sign: integers become floats.
+
+    Args:
+        values: an array or a number.
+
+    Returns:
+        float64 for integers of NumPy, at least float32 for those of JAX; floats as they are.
+
+    Raises:
+        UsageError: for truth values, complex numbers and what is no number.
+    """
+    if not is_real(values):
+        raise UsageError(
+            f"values of shape {shape_of(values)} are {type_of(values)}: pass real numbers."
+        )
+    if is_float(values):
+        return native(values)
+    return values.astype(jnp.result_type(float)) if namespace(values) is jnp else np.float64(values)

@@ -7,7 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Num
 
+from jaxnoise.checks import check_mask, check_same, shape_of
 from jaxnoise.errors import UsageError
+from jaxnoise.metrics._checks import as_real
 from jaxnoise.metrics._namespace import namespace
 
 
@@ -29,16 +31,18 @@ def nll_per_dim(
         value depends on the unit of the noise.
 
     Raises:
-        UsageError: when `shape` has no elements.
+        UsageError: when `shape` has no elements, or `valid` is no mask of such images.
 
     Source: Abdelhamed et al., Noise Flow, section 5.1.
     """
+    log_prob = as_real(log_prob)
     dimensions = math.prod(shape)
     if dimensions < 1:
         raise UsageError(f"an image of shape {tuple(shape)} has no dimensions: pass (H, W, C).")
     if valid is None:
         return -log_prob / dimensions
     xp = namespace(log_prob, valid)
+    check_mask(valid, (*shape_of(log_prob), *shape))
     count = valid_dimensions(valid, shape)
     return xp.where(count > 0, -log_prob / xp.maximum(count, 1), 0).astype(log_prob.dtype)
 
@@ -54,7 +58,13 @@ def valid_dimensions(
 
     Returns:
         The number of valid pixels times C, shape (...), integers.
+
+    Raises:
+        UsageError: `valid` is no mask of such images.
     """
+    if len(shape) != 3:
+        raise UsageError(f"an image with a mask has the shape (H, W, C), not {tuple(shape)}.")
+    check_mask(valid, (*shape_of(valid)[:-3], *shape))
     return valid.sum((-3, -2, -1)) * shape[-1]
 
 
@@ -76,12 +86,14 @@ def mean_nll_per_dim(
         Nats per dimension, a scalar; 0 when no image has a valid pixel.
 
     Raises:
-        UsageError: when `shape` has no elements.
+        UsageError: when `shape` has no elements, or `valid` is no mask of such images.
 
     Source: Abdelhamed et al., Noise Flow, section 5.1.
     """
     if valid is None:
         return nll_per_dim(log_prob, shape).mean()
+    log_prob = as_real(log_prob)
+    check_mask(valid, (*shape_of(log_prob), *shape))
     xp = namespace(log_prob, valid)
     return -log_prob.sum() / xp.maximum(valid_dimensions(valid, shape).sum(), 1)
 
@@ -99,8 +111,14 @@ def relative_improvement(
     Returns:
         exp(nll_baseline - nll) - 1: 0 when they agree, 1 when the density is twice as high.
 
+    Raises:
+        UsageError: for arrays of unlike shapes.
+
     Source: Abdelhamed et al., Noise Flow, section 5.2.
     """
+    nll_baseline, nll = as_real(nll_baseline), as_real(nll)
+    if shape_of(nll_baseline) and shape_of(nll):
+        check_same(nll_baseline=nll_baseline, nll=nll)
     return namespace(nll_baseline, nll).expm1(nll_baseline - nll)
 
 
@@ -121,7 +139,14 @@ def paired_difference(
 
     Returns:
         (mean, standard error); the standard error of a single image is NaN.
+
+    Raises:
+        UsageError: for unlike shapes, or no image.
     """
+    first, second = as_real(first), as_real(second)
+    check_same(first=first, second=second)
+    if len(shape_of(first)) != 1 or not len(first):
+        raise UsageError(f"first has shape {shape_of(first)}: give one number per image, (n,).")
     xp = namespace(first, second)
     difference = first - second
     if not isinstance(difference, jax.Array):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Array, Num
 
-from jaxnoise.metrics._checks import check_images, float_dtype
+from jaxnoise.metrics._checks import as_pair, check_images
 from jaxnoise.metrics._namespace import namespace
 
 
@@ -13,7 +13,7 @@ def psnr(
     a: Num[Array | np.ndarray, "*first"],
     b: Num[Array | np.ndarray, "*second"],
     *,
-    data_range: float | int = 1.0,
+    data_range: float | int | None = None,
 ) -> np.floating | Num[Array | np.ndarray, "*batch"]:
     """Peak signal-to-noise ratio of each image, from the mean squared error over its H, W and C.
 
@@ -23,7 +23,7 @@ def psnr(
         a: images, shape (..., H, W, C), any unit. Not clipped here.
         b: images to compare with, same shape and unit.
         data_range: largest possible value minus smallest, same unit: 1.0 for fractions of full
-            scale, 255 for 8 bits (Residual Contrastive Learning).
+            scale, 255 for 8 bits (Residual Contrastive Learning). None: 1.0, for floats alone.
 
     Returns:
         Decibels, shape (...,): 10 log10(data_range^2 / MSE), inf for equal images and NaN where
@@ -31,16 +31,15 @@ def psnr(
         The gradient at equal images is 0.
 
     Raises:
-        UsageError: for unlike shapes, fewer than three axes, images without pixels, or a
-            `data_range` that is not positive and finite.
+        UsageError: for unlike shapes, fewer than three axes, images without pixels, integers
+            without a `data_range`, or one that is not positive and finite.
 
     Source: Dong et al., Residual Contrastive Learning, Eq. 12.
     """
-    check_images(a, b, data_range)
+    data_range = check_images(a, b, data_range)
     xp = namespace(a, b)
-    a, b = xp.asarray(a), xp.asarray(b)
-    dtype = float_dtype(a, b)
-    difference = a.astype(dtype) - b.astype(dtype)
+    a, b = as_pair(a, b)
+    difference = a - b
     error = xp.square(difference / data_range).mean(axis=(-3, -2, -1))
     # The logarithm never meets 0, neither in the value nor in its derivative.
     decibels = -10 / math.log(10) * xp.log(xp.where(error == 0, 1, error))

@@ -3,7 +3,14 @@
 import numpy as np
 from jaxtyping import Array, Num
 
-from jaxnoise.metrics.histograms import NOISE_EDGES, kl_from_counts, noise_counts
+from jaxnoise.checks import is_float, is_real
+from jaxnoise.errors import UsageError
+from jaxnoise.metrics.histograms import (
+    NOISE_EDGES,
+    kl_from_counts,
+    noise_counts,
+    say_if_outside,
+)
 
 
 def floor_from_counts(
@@ -26,7 +33,12 @@ def floor_from_counts(
 
     Returns:
         Nats, one number per histogram, about (occupied bins - 1) / values; NaN for an empty one.
+
+    Raises:
+        UsageError: for counts that are no integers, or an unknown variant.
     """
+    if is_float(counts) or not is_real(counts):
+        raise UsageError(f"counts of shape {counts.shape} are {counts.dtype}: give integers.")
     generator = np.random.default_rng(seed)
     total = counts.sum(axis=-1)
     # An empty histogram has no frequencies; any will do, as nothing is drawn from them.
@@ -59,8 +71,15 @@ def marginal_kl_floor(
     Returns:
         Nats. With a second draw it is one draw of a random number whose relative spread is about
         sqrt(2 / (occupied bins - 1)).
+
+    Raises:
+        UsageError: as in `marginal_kl`.
+
+    Warns:
+        UserWarning: as in `marginal_kl`.
     """
     counts = np.asarray(noise_counts(np.asarray(real), edges=edges))
+    say_if_outside(edges, real=counts)
     if second is None:
         return float(floor_from_counts(counts, variant=variant, repeats=repeats, seed=seed))
     return float(

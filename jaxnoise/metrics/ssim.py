@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from jaxnoise.errors import UsageError
-from jaxnoise.metrics._checks import check_images, float_dtype
+from jaxnoise.metrics._checks import as_pair, check_images
 from jaxnoise.metrics._namespace import namespace
 
 
@@ -63,7 +63,7 @@ def ssim(
     a: Num[Array | np.ndarray, "*first"],
     b: Num[Array | np.ndarray, "*second"],
     *,
-    data_range: float | int = 1.0,
+    data_range: float | int | None = None,
     preset: str = "default",
 ) -> np.floating | Num[Array | np.ndarray, "*batch"]:
     """Mean structural similarity of each image: over all windows inside it, then over channels.
@@ -83,7 +83,8 @@ def ssim(
     Args:
         a: images, shape (..., H, W, C), any unit. Not clipped here.
         b: images to compare with, same shape and unit.
-        data_range: largest possible value minus smallest, same unit. No preset changes it.
+        data_range: largest possible value minus smallest, same unit; None: 1.0, for floats alone.
+            No preset changes it.
         preset: a key of `SSIM_PRESETS`.
 
     Returns:
@@ -92,12 +93,12 @@ def ssim(
 
     Raises:
         UsageError: for unlike shapes, fewer than three axes, images smaller than the window, an
-            unknown preset, or a `data_range` that is not positive and finite.
+            unknown preset, integers without a `data_range`, or one that is not positive and finite.
 
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity,
         Eq. 13 and 17.
     """
-    check_images(a, b, data_range)
+    data_range = check_images(a, b, data_range)
     if preset not in SSIM_PRESETS:
         raise UsageError(f"preset {preset!r} is unknown: use one of {', '.join(SSIM_PRESETS)}.")
     chosen = SSIM_PRESETS[preset]
@@ -107,8 +108,10 @@ def ssim(
             f"images of {height} x {width} pixels are smaller than the window of preset "
             f"{preset!r}: pass images of at least {chosen.window} x {chosen.window}."
         )
+    mean = _mean_of_numpy
+    if namespace(a, b) is jnp:
+        (a, b), mean = as_pair(a, b), _mean_of_jax
     x, y = (image.reshape(-1, height, width, channels) for image in (a, b))
-    mean = _mean_of_jax if namespace(a, b) is jnp else _mean_of_numpy
     return mean(x, y, float(data_range), chosen).reshape(a.shape[:-3])[()]
 
 
@@ -132,7 +135,7 @@ def _planes(images, dtype, preset):
 
 
 def _mean_of_numpy(a, b, data_range, preset):
-    dtype = float_dtype(a, b)
+    dtype = np.dtype(np.float64)
     a, b = _planes(a, dtype, preset), _planes(b, dtype, preset)
     (tops, row_shares), (lefts, column_shares) = (_tiles(n, preset.window) for n in a.shape[2:])
     means = np.zeros(len(a))
@@ -150,8 +153,8 @@ def _mean_of_numpy(a, b, data_range, preset):
 
 @partial(jax.jit, static_argnames="preset")
 def _mean_of_jax(a, b, data_range, preset):
-    dtype = float_dtype(a, b)
-    a, b = (_planes(z.astype(dtype), dtype, preset) for z in (a, b))
+    dtype = a.dtype
+    a, b = (_planes(z, dtype, preset) for z in (a, b))
     (tops, row_shares), (lefts, column_shares) = (_tiles(n, preset.window) for n in a.shape[2:])
     row_shares, column_shares = row_shares.astype(dtype), column_shares.astype(dtype)
     if len(tops) == len(lefts) == 1:

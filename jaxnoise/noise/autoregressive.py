@@ -16,7 +16,8 @@ from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.batch import only_valid
 from jaxnoise.causal import SHRINKAGE, fit_taps, gram, predict, solve
-from jaxnoise.conditions import check_conditions, nearest_rows, table_rows
+from jaxnoise.checks import check_key, check_numbers
+from jaxnoise.conditions import check_given, nearest_rows, table_rows
 from jaxnoise.curve import (
     VARIANCE_FLOOR,
     Curve,
@@ -76,9 +77,15 @@ def fit(
         `factor`, the Cholesky factor of the error's covariance, each with leading axes (cameras,
         ISO numbers). Runs on the host, outside jit.
 
+    Raises:
+        UsageError: for shapes or types that do not fit, or no image.
+
     Source: textbook two-dimensional linear prediction (Jain 1989, Chapter 6).
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    known = {"cameras": config.cameras, "isos": config.isos, "channels": config.channels}
+    given = {"noise": noise, "clean": clean, "valid": valid, "least": 1}
+    check_given(camera, iso, **known, **given)
+    check_numbers(variance_floor=variance_floor)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
     noise, clean = only_valid(noise, valid), only_valid(clean, valid)
@@ -111,7 +118,6 @@ def _held_up(table: dict[str, np.ndarray], variables: dict[str, Array], variance
 
 def _rows(variables, config, camera, iso, *names):
     known = {"cameras": config.cameras, "isos": config.isos}
-    check_conditions(camera, iso, **known)
     return [table_rows(camera, iso, variables[name], **known) for name in names]
 
 
@@ -148,10 +154,13 @@ def log_prob(
         Nats per image, shape (N,).
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Jain 1989, Chapter 6.
     """
+    known = {"cameras": config.cameras, "isos": config.isos, "channels": config.channels}
+    check_given(camera, iso, **known, valid=valid, noise=noise, clean=clean)
     taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
     noise, clean = only_valid(noise, valid), only_valid(clean, valid)
     residual, log_std = _normalise(variables, config, noise, clean, camera, iso)
@@ -192,10 +201,15 @@ def sample(
         Noise, shape (N, H, W, C), same unit.
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Jain 1989, Chapter 6.
     """
+    check_key(key)
+    check_numbers(temperature=temperature)
+    known = {"cameras": config.cameras, "isos": config.isos, "channels": config.channels}
+    check_given(camera, iso, **known, clean=clean)
     taps, factor = _rows(variables, config, camera, iso, "taps", "factor")
     curve = Curve(*_rows(variables, config, camera, iso, *Curve._fields))
     log_std, mean = evaluate(curve, clean)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.batch import mean_valid, only_valid
+from jaxnoise.checks import check_batch, check_key, check_numbers
 from jaxnoise.curve import VARIANCE_FLOOR
 
 
@@ -51,8 +52,14 @@ def fit(
     Returns:
         `variance`, shape ().
 
+    Raises:
+        UsageError: for shapes or types that do not fit, or no image.
+
     Source: Noise Flow, Eq. 2.
     """
+    given = {"camera": camera, "iso": iso, "valid": valid, "least": 1}
+    check_batch(noise=noise, clean=clean, **given)
+    check_numbers(variance_floor=variance_floor)
     square = mean_valid(only_valid(noise, valid) ** 2, valid)
     return {"variance": jnp.maximum(square, variance_floor)}
 
@@ -82,8 +89,12 @@ def log_prob(
     Returns:
         Nats per image, shape (N,).
 
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
     Source: Noise Flow, Eq. 2.
     """
+    check_batch(noise=noise, clean=clean, camera=camera, iso=iso, valid=valid)
     variance = variables["variance"]
     energy = only_valid(noise, valid) ** 2 / variance + jnp.log(2.0 * jnp.pi * variance)
     return -0.5 * only_valid(energy, valid).sum((1, 2, 3))
@@ -113,7 +124,13 @@ def sample(
     Returns:
         Noise, shape (N, H, W, C), fraction of full scale.
 
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
     Source: Noise Flow, Eq. 2.
     """
+    check_key(key)
+    check_numbers(temperature=temperature)
+    check_batch(clean=clean, camera=camera, iso=iso)
     white = jax.random.normal(key, clean.shape, clean.dtype)
     return temperature * jnp.sqrt(variables["variance"]) * white

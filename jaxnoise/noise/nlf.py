@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.batch import only_valid
-from jaxnoise.conditions import check_conditions, fill_absent, nearest_rows, table_rows
+from jaxnoise.checks import check_batch, check_key, check_numbers
+from jaxnoise.conditions import check_given, fill_absent, nearest_rows, table_rows
 from jaxnoise.curve import VARIANCE_FLOOR, IntensityMoments, fit_linear_variance, intensity_moments
 
 
@@ -54,9 +55,15 @@ def fit(
         `log_shot` and `log_read`, each of shape (cameras, ISO numbers); conditions without data
         take values from their nearest relatives. Runs on the host, outside jit.
 
+    Raises:
+        UsageError: for shapes or types that do not fit, or no image.
+
     Source: Noise Flow, Eq. 6: variance = beta1 I + beta2, beta1 = shot, beta2 = read.
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    known = {"cameras": config.cameras, "isos": config.isos}
+    given = {"noise": noise, "clean": clean, "valid": valid, "least": 1}
+    check_given(camera, iso, **known, **given)
+    check_numbers(variance_floor=variance_floor)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
     moments = intensity_moments(noise, clean, key, keys=cameras * isos, valid=valid)
@@ -96,12 +103,13 @@ def variance(
         Shape (N, H, W, C), squared units of full scale.
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Noise Flow, Eq. 6.
     """
     known = {"cameras": config.cameras, "isos": config.isos}
-    check_conditions(camera, iso, **known)
+    check_given(camera, iso, **known, clean=clean)
     shot, read = (
         jnp.exp(table_rows(camera, iso, variables[name], **known))[:, None, None, None]
         for name in ("log_shot", "log_read")
@@ -135,10 +143,12 @@ def log_prob(
         Nats per image, shape (N,).
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Noise Flow, Eq. 5.
     """
+    check_batch(noise=noise, clean=clean, valid=valid)
     noise, clean = only_valid(noise, valid), only_valid(clean, valid)
     spread = variance(variables, config, clean, camera, iso)
     energy = noise**2 / spread + jnp.log(2.0 * jnp.pi * spread)
@@ -170,9 +180,13 @@ def sample(
         Noise, shape (N, H, W, C), same unit.
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Noise Flow, Eq. 5.
     """
+    check_key(key)
+    check_numbers(temperature=temperature)
+    spread = variance(variables, config, clean, camera, iso)
     white = jax.random.normal(key, clean.shape, clean.dtype)
-    return temperature * jnp.sqrt(variance(variables, config, clean, camera, iso)) * white
+    return temperature * jnp.sqrt(spread) * white

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
-from jaxnoise.conditions import check_conditions, fill_absent, nearest_rows, table_rows
+from jaxnoise.checks import check_key, check_numbers
+from jaxnoise.conditions import check_given, fill_absent, nearest_rows, table_rows
 from jaxnoise.curve import VARIANCE_FLOOR, intensity_moments
 from jaxnoise.noise import nlf
 
@@ -46,9 +47,15 @@ def fit(
         `log_shot`, shape (cameras, ISO numbers): the value of one photon in units of full scale,
         chosen so that the mean variance is that of the noise.
 
+    Raises:
+        UsageError: for shapes or types that do not fit, or no image.
+
     Source: Noise Flow, Eq. 3.
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    known = {"cameras": config.cameras, "isos": config.isos}
+    given = {"noise": noise, "clean": clean, "valid": valid, "least": 1}
+    check_given(camera, iso, **known, **given)
+    check_numbers(variance_floor=variance_floor)
     cameras, isos = len(config.cameras), len(config.isos)
     key = nearest_rows(camera, iso, isos=config.isos)
     moments = intensity_moments(noise, clean, key, keys=cameras * isos, bins=1, valid=valid)
@@ -85,12 +92,15 @@ def sample(
         Noise, shape (N, H, W, C), same unit; mean 0, variance `a clean`.
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Noise Flow, Eq. 3, in the form whose mean is 0.
     """
+    check_key(key)
+    check_numbers(temperature=temperature)
     known = {"cameras": config.cameras, "isos": config.isos}
-    check_conditions(camera, iso, **known)
+    check_given(camera, iso, **known, clean=clean)
     photon = jnp.exp(table_rows(camera, iso, variables["log_shot"], **known))
     photon = jnp.maximum(photon, VARIANCE_FLOOR)[:, None, None, None]
     light = jnp.maximum(clean, 0.0)

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
-from jaxnoise.conditions import check_conditions, table_rows
+from jaxnoise.checks import check_key, check_numbers
+from jaxnoise.conditions import check_given, table_rows
 from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.noise import nlf, poisson
 
@@ -42,6 +43,9 @@ def fit(
     Returns:
         `log_shot` and `log_read`, each of shape (cameras, ISO numbers).
 
+    Raises:
+        UsageError: for shapes or types that do not fit, or no image.
+
     Source: Noise Flow, Eqs. 4 and 6.
     """
     options = {"valid": valid, "variance_floor": variance_floor}
@@ -73,12 +77,15 @@ def sample(
         Noise, shape (N, H, W, C), same unit; mean 0, variance `shot * clean + read`.
 
     Raises:
-        UsageError: for unknown conditions outside jit; NaN under it.
+        UsageError: for shapes or types that do not fit; outside jit also for unknown conditions,
+            which give NaN under it.
 
     Source: Noise Flow, Eq. 4.
     """
+    check_key(key)
+    check_numbers(temperature=temperature)
     known = {"cameras": config.cameras, "isos": config.isos}
-    check_conditions(camera, iso, **known)
+    check_given(camera, iso, **known, clean=clean)
     shot_key, read_key = jax.random.split(key)
     shot = poisson.sample(shot_key, variables, config, clean, camera, iso)
     read = jnp.exp(0.5 * table_rows(camera, iso, variables["log_read"], **known))

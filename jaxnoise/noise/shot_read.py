@@ -9,7 +9,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from jaxnoise import tiles
+from jaxnoise import checks, tiles
 from jaxnoise.errors import UsageError
 
 MANY = 1e9
@@ -42,10 +42,15 @@ def sample_image(
         float32, shape (H, W, C), fraction of full scale; mean 0, variance `shot clean + read`.
 
     Raises:
-        UsageError: if a variance is negative or not finite, or `rows` below 1.
+        UsageError: if the image has another shape or integers, a variance is negative or not
+            finite, or `rows` below 1.
 
     Source: Noise Flow, Eqs. 3 and 4.
     """
+    checks.check_fractions(clean=clean)
+    checks.check_numbers(shot=shot, read=read)
+    if clean.ndim != 3:
+        raise UsageError(f"clean has shape {clean.shape}: give one image (height, width, C).")
     for name, value in (("shot", shot), ("read", read)):
         if not (math.isfinite(value) and value >= 0):
             raise UsageError(f"{name} noise has a variance of at least 0, not {value:g}.")

@@ -40,10 +40,16 @@ def unpack(packed: Shaped[np.ndarray, "*N H2 W2 4"]) -> Shaped[np.ndarray, "*N H
 
     Returns:
         Shape (..., H, W), same dtype and unit.
+
+    Raises:
+        UsageError: for another shape.
     """
-    *batch, height, width, channels = packed.shape
-    if channels != 4:
-        raise UsageError(f"packed raw has 4 channels, not {channels}: pass R, Gr, Gb and B.")
+    if packed.ndim < 3 or packed.shape[-1] != 4:
+        raise UsageError(
+            f"packed raw has the shape (..., H/2, W/2, 4), not {packed.shape}: pass R, Gr, Gb and "
+            "B."
+        )
+    *batch, height, width, _ = packed.shape
     mosaic = np.empty((*batch, 2 * height, 2 * width), packed.dtype)
     for channel in range(4):
         mosaic[..., channel // 2 :: 2, channel % 2 :: 2] = packed[..., channel]
@@ -88,7 +94,12 @@ def mosaic_rgb(image: Shaped[np.ndarray, "*N H W 3"]) -> Shaped[np.ndarray, "*N 
 
     Returns:
         Shape (..., H, W), same dtype and unit.
+
+    Raises:
+        UsageError: for another shape.
     """
+    if image.ndim < 3 or image.shape[-1] != 3:
+        raise UsageError(f"a colour image has the shape (..., H, W, 3), not {image.shape}.")
     _require_even(image.shape[-3:-1])
     mosaic = image[..., 1].copy()
     mosaic[..., 0::2, 0::2] = image[..., 0::2, 0::2, 0]
@@ -97,6 +108,8 @@ def mosaic_rgb(image: Shaped[np.ndarray, "*N H W 3"]) -> Shaped[np.ndarray, "*N 
 
 
 def _require_even(size: tuple[int, ...]) -> None:
+    if len(size) < 2:
+        raise UsageError(f"a Bayer mosaic has the shape (..., H, W), not {size}.")
     if size[0] % 2 or size[1] % 2:
         raise UsageError(
             f"a Bayer mosaic has even sides, not {size[0]}x{size[1]}: crop one row or column."

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from jaxnoise.checks import check_fractions, check_numbers, check_same, is_real
 from jaxnoise.errors import UsageError
 
 BLOCK_VALUES = 2**21
@@ -41,8 +42,10 @@ def to_fraction(
         float32, shape (H, W, C); below 0 under the black level, above 1 over the white level.
 
     Raises:
-        UsageError: if the levels do not fit the channels or a black level is not below white.
+        UsageError: if the image has another shape, the levels do not fit the channels or a black
+            level is not below white.
     """
+    _check_image(stored=stored)
     black, scale = _black_and_scale(stored.dtype, stored.shape[-1], black_level, white_level)
     fraction = np.empty(stored.shape, np.float32)
     for rows in _blocks(stored):
@@ -70,8 +73,11 @@ def from_fraction(
         [0, white level]; floats are neither rounded nor clipped.
 
     Raises:
-        UsageError: if the levels do not fit the channels or a black level is not below white.
+        UsageError: if the image has another shape or holds integers, the levels do not fit the
+            channels or a black level is not below white.
     """
+    _check_image(fraction=fraction)
+    check_fractions(fraction=fraction)
     dtype = np.dtype(dtype)
     black, scale = _black_and_scale(dtype, fraction.shape[-1], black_level, white_level)
     stored = np.empty(fraction.shape, dtype)
@@ -103,8 +109,12 @@ def add_noise(
         rounded nor clipped.
 
     Raises:
-        UsageError: if the levels do not fit the channels or a black level is not below white.
+        UsageError: if the noise has another shape than the image or holds integers, the levels do
+            not fit the channels or a black level is not below white.
     """
+    _check_image(stored=stored)
+    check_fractions(noise=noise)
+    check_same(noise=noise, stored=stored)
     _, scale = _black_and_scale(stored.dtype, stored.shape[-1], black_level, white_level)
     noisy = np.empty_like(stored)
     highest = max(float(white_level), float(stored.max()))
@@ -122,6 +132,7 @@ def _rounded(values: np.ndarray, dtype: np.dtype, highest: Level) -> np.ndarray:
 def _black_and_scale(
     dtype: np.dtype, channels: int, black_level: Levels, white_level: Level
 ) -> tuple[np.ndarray, np.ndarray]:
+    check_numbers(white_level=white_level)
     black = np.atleast_1d(np.asarray(black_level, np.float64))
     if black.shape not in ((1,), (channels,)):
         raise UsageError(
@@ -140,6 +151,15 @@ def _black_and_scale(
             f"{black.min():g} to {white_level:g}: give both in the units of the file."
         )
     return black, scale
+
+
+def _check_image(**images: np.ndarray) -> None:
+    for name, image in images.items():
+        if image.ndim != 3 or 0 in image.shape or not is_real(image):
+            raise UsageError(
+                f"{name} has shape {image.shape} and type {image.dtype}: give one image (height, "
+                "width, C) of numbers."
+            )
 
 
 def _blocks(image: np.ndarray) -> Iterator[slice]:

@@ -30,9 +30,16 @@ def mosaic_to_packed(
         place of red in the phase; same dtype and unit.
 
     Raises:
-        UsageError: if the phase is unknown or the mosaic has no pixels.
+        UsageError: if the phase is unknown, or the mosaic has no pixels or an axis of one channel.
     """
     red = _red(phase)
+    if mosaic.ndim < 2:
+        raise UsageError(f"a mosaic has the shape (..., H, W), not {mosaic.shape}.")
+    if mosaic.ndim > 2 and mosaic.shape[-1] == 1:
+        raise UsageError(
+            f"a mosaic has the shape (..., H, W), and this one {mosaic.shape}: leave out the axis "
+            "of one channel, as mosaic[..., 0]."
+        )
     if min(mosaic.shape[-2:]) < 1:
         raise UsageError("a mosaic without pixels cannot be packed: give one of at least 1x1.")
     rows, columns = (

@@ -182,7 +182,7 @@ REFUSALS = {
     "integers": (
         "denoiser",
         lambda model: model.denoise(np.zeros((6, 8, 4), np.uint16)),
-        "noisy is uint16: give floats",
+        r"noisy of shape \(6, 8, 4\) is uint16: give floats",
     ),
     "shapes": (
         "noiseflow",
@@ -192,7 +192,7 @@ REFUSALS = {
     "key": (
         "noiseflow",
         lambda model: model.sample(CLEAN, key=0, camera=0, iso=100),
-        "key is 0: give a jax.random.key",
+        r"key has shape \(\) and type int: give one key",
     ),
 }
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnoise import tiles
+from jaxnoise import checks, tiles
 from jaxnoise.models.denoiser.config import Config
 from jaxnoise.models.denoiser.model import Variables, denoise, mirrored
 from jaxnoise.nets.unet import FACTOR
@@ -45,10 +45,11 @@ def denoise_image(
         Shape (H, W, C), float32, same unit, not clipped.
 
     Raises:
-        UsageError: for another number of channels, or `rows` below 1.
+        UsageError: for another number of channels, integers, or `rows` below 1.
 
     Source: Noise2NoiseFlow, Section 4 and Appendix A.
     """
+    checks.check_fractions(noisy=noisy)
     tiles.check_image(noisy.shape, config.channels, does="denoises")
     tiles.check_rows(rows)
     height, width, _ = noisy.shape

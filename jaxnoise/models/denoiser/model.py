@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from jaxnoise.checks import check_batch, check_key
 from jaxnoise.models.denoiser.config import Config
 from jaxnoise.nets.dncnn import DnCNN
 from jaxnoise.nets.unet import FACTOR, UNet
@@ -39,6 +40,7 @@ def init(key: Array, config: Config) -> Variables:
 
     Source: Noise2NoiseFlow, Appendix A.
     """
+    check_key(key)
     image = jnp.zeros((1, FACTOR, FACTOR, config.channels))
     variables = network(config).init(key, image)
     return {"batch_stats": {}, **variables}
@@ -58,6 +60,9 @@ def denoise(
         Same shape and unit, not clipped. A U-Net sees the image continued by its mirror image where
         its sides do not divide by 32.
 
+    Raises:
+        UsageError: for another shape or type.
+
     Source: Noise2NoiseFlow, Section 4 and Appendix A.
     """
     return _apply(variables, config, noisy, train=False)[0]
@@ -75,6 +80,9 @@ def denoise_and_update(
 
     Returns:
         Same shape and unit, not clipped; and the variables, `batch_stats` updated.
+
+    Raises:
+        UsageError: for another shape or type, or a batch of none.
 
     Source: Noise2NoiseFlow, Section 4 and Appendix A.
     """
@@ -94,6 +102,7 @@ def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:
 
 
 def _apply(variables, config, noisy, *, train):
+    check_batch(config.channels, least=int(train), noisy=noisy)
     height, width = noisy.shape[1:3]
     if config.net == "unet":
         noisy = mirrored(noisy, FACTOR)

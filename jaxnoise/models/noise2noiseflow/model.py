@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num, PyTree
 
 from jaxnoise import models
+from jaxnoise.checks import check_key
+from jaxnoise.conditions import check_given
 from jaxnoise.models.noise2noiseflow.config import PARTS, Config
 from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
 from jaxnoise.protocols import (
@@ -42,6 +44,7 @@ def init(key: Array, config: Config) -> Variables:
 
     Source: Noise2NoiseFlow, Appendix A.
     """
+    check_key(key)
     keys = jax.random.split(key)
     return {
         part: models.get(getattr(config, name)).init(own, getattr(config, part))
@@ -90,11 +93,14 @@ def joint_loss(
         The terms `total`, `nll` (nats per dimension) and `mse`, and the variables.
 
     Raises:
-        UsageError: for an unknown objective, "r2r" without a key, or a camera or ISO that the noise
-            model does not know, outside jit.
+        UsageError: for shapes or types that do not fit, an unknown objective, "r2r" without a key;
+            outside jit also for a camera or ISO that the noise model does not know.
 
     Source: Noise2NoiseFlow, Eqs. 4 to 7, in the normalisation of its code.
     """
+    known = {"cameras": config.cameras, "isos": config.isos, "channels": config.channels}
+    given = {"noisy1": noisy1, "noisy2": noisy2, "valid": valid, "least": 1}
+    check_given(camera, iso, **known, **given)
     noise_model, denoiser = noise_model_of(config), denoiser_of(config)
     valid = counted(noise_model, config.noise_model, valid)
     # A noise model of the user's own may know of no mask.
@@ -154,7 +160,8 @@ def log_prob(
         Nats per image, shape (N,).
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know, outside jit.
+        UsageError: for shapes or types that do not fit; outside jit also for a camera or ISO that
+            the model does not know.
 
     Source: Noise Flow, Eq. 8.
     """
@@ -189,7 +196,8 @@ def sample(
         Noise, shape (N, H, W, C), same unit.
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know, outside jit.
+        UsageError: for shapes or types that do not fit; outside jit also for a camera or ISO that
+            the model does not know.
 
     Source: Noise Flow, Section 3.1.
     """
@@ -242,6 +250,9 @@ def denoise(
 
     Returns:
         Same shape and unit, not clipped.
+
+    Raises:
+        UsageError: for another shape or type.
 
     Source: Noise2NoiseFlow, Section 4.2.
     """

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jaxnoise.checks import check_batch, check_key, check_numbers
 from jaxnoise.errors import UsageError
 from jaxnoise.losses import two_shot_mse
 from jaxnoise.metrics import mean_nll_per_dim
@@ -72,8 +73,14 @@ def recorrupt(
     Returns:
         noisy + alpha z, the denoiser's input, and noisy - z / alpha, its target.
 
+    Raises:
+        UsageError: for another shape or type.
+
     Source: Noise2NoiseFlow, Eq. 7; scale and std are the defaults of its code.
     """
+    check_key(key)
+    check_batch(noisy=noisy)
+    check_numbers(scale=scale, std=std)
     noise = std * jax.random.normal(key, noisy.shape, noisy.dtype)
     return noisy + scale * noise, noisy - noise / scale
 
@@ -119,13 +126,16 @@ def joint_terms(
         The terms, and the new states.
 
     Raises:
-        UsageError: for an unknown objective, or "r2r" without a key.
+        UsageError: for shapes or types that do not fit, an unknown objective, or "r2r" without a
+            key.
 
     Source: Noise2NoiseFlow, Eqs. 4 to 7, in the normalisation of its code: nats per dimension, and
         means instead of sums.
     """
     if objective not in OBJECTIVES:
         raise UsageError(f"objective is {objective!r}: use {', '.join(OBJECTIVES)}.")
+    check_batch(valid=valid, least=1, noisy1=noisy1, noisy2=noisy2)
+    check_numbers(weight=weight)
     shots = noisy1, noisy2
     inputs = shots
     targets = noisy2, noisy1

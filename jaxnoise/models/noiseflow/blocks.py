@@ -7,6 +7,8 @@ product of a (4 D, 16 C) matrix made of the kernel with the 4x4 pixels in and ar
 mixing channels is one of a (D, C) matrix.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -196,7 +198,7 @@ def _convolve(around, kernel):
     taps = _TAPS.astype(kernel.dtype)
     matrix = jnp.einsum("ijcd,ipu,jqv->dpqcuv", kernel, taps, taps, precision="highest")
     matrix = matrix.reshape(kernel.shape[3] * PIXELS, -1)
-    return _product(matrix, around).reshape(-1, SIDE, SIDE, *around.shape[1:])
+    return _product(matrix, around).reshape(kernel.shape[3], SIDE, SIDE, *around.shape[1:])
 
 
 def _around(blocks):
@@ -217,7 +219,8 @@ def _moved(blocks, axis, by):
 
 
 def _rows(blocks):
-    return blocks.reshape(-1, *blocks.shape[3:])
+    # No -1, which stands for anything in a batch of none.
+    return blocks.reshape(math.prod(blocks.shape[:3]), *blocks.shape[3:])
 
 
 def _product(matrix, values):

@@ -1,8 +1,10 @@
 """What a noise flow is made of, as plain values that fit into a JSON file."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from jaxnoise.bijectors.chain import parse
+from jaxnoise.bijectors.chain import parse, side_factor
+from jaxnoise.conditions import check_given
 from jaxnoise.errors import UsageError
 
 CHOICES = {
@@ -64,3 +66,26 @@ class Config:
         if not self.isos or list(self.isos) != sorted(set(self.isos)) or self.isos[0] < 0:
             raise UsageError("isos must be ascending ISO numbers, each once (0 for not stated).")
         parse(self.arch, self.channels)
+
+
+def check_request(config: Config, camera: Any, iso: Any, **batch: Any) -> None:
+    """Raises when images and conditions do not fit one another or the model.
+
+    Args:
+        config: the model's configuration.
+        camera: shape (N,), index into `config.cameras`.
+        iso: shape (N,), ISO numbers.
+        batch: as for `jaxnoise.conditions.check_given`, `clean` among it.
+
+    Raises:
+        UsageError: a shape or a type does not fit; outside jit also an unknown camera or ISO.
+    """
+    known = {"cameras": config.cameras, "isos": config.isos}
+    check_given(camera, iso, **known, channels=config.channels, **batch)
+    cell = side_factor(config.arch, config.channels)
+    shape = batch["clean"].shape
+    if any(side % cell for side in shape[1:3]):
+        raise UsageError(
+            f"clean has shape {shape}, and the squeezes of {config.arch} need a height and width "
+            f"that {cell} divides: crop the images."
+        )

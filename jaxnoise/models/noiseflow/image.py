@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnoise import tiles
+from jaxnoise import checks, tiles
 from jaxnoise.bijectors.chain import kind_of, latent_shape, parse, side_factor
 from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.conditions import check_conditions
@@ -60,11 +60,14 @@ def sample_image(
         here each row of the latent has a key of its own.
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know, another number of channels, or
-            `rows` below 1.
+        UsageError: for a camera or ISO that the model does not know, another number of channels,
+            integers, or `rows` below 1.
 
     Source: Noise Flow, Section 3.1; the temperature is that of the published sampler.
     """
+    checks.check_key(key)
+    checks.check_numbers(camera=camera, iso=iso, temperature=temperature)
+    checks.check_fractions(clean=clean)
     check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
     tiles.check_image(clean.shape, config.channels, does="makes noise for")
     height, width, _ = clean.shape

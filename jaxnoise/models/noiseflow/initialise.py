@@ -8,9 +8,10 @@ from jaxtyping import Array
 from jaxnoise.batch import NoiseBatch
 from jaxnoise.bijectors.chain import counted, valid_at
 from jaxnoise.bijectors.chain_start import fit_chain, init_chain
+from jaxnoise.checks import check_key, check_numbers
 from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.errors import UsageError
-from jaxnoise.models.noiseflow.config import Config
+from jaxnoise.models.noiseflow.config import Config, check_request
 from jaxnoise.models.noiseflow.layers import BASE, CouplingNetworks, Variables
 
 
@@ -28,6 +29,7 @@ def init(key: Array, config: Config) -> Variables:
     Source: Noise Flow, Section 4.2; initial values of the reference parameterisation are those of
     the published code.
     """
+    check_key(key)
     variables = init_chain(key, config, CouplingNetworks(config))
     if config.base == "student_t":
         variables["params"][BASE] = {"log_excess": jnp.full((), np.log(8.0))}
@@ -61,10 +63,14 @@ def init_from_data(
         New variables of the same structure and dtype. Runs on the host, outside jit.
 
     Raises:
-        UsageError: when the noise is constant or not finite, or no pixel counts.
+        UsageError: for shapes or types that do not fit; when the noise is constant or not finite,
+            or no pixel counts.
 
     Source: no paper; the initial values only save training time.
     """
+    check_numbers(variance_floor=variance_floor)
+    images = {"clean": batch.clean, "noisy": batch.noisy}
+    check_request(config, batch.camera, batch.iso, valid=batch.valid, least=1, **images)
     noise = batch.noise
     if batch.valid is not None:
         noise = noise[counted(config, batch.valid)[..., 0]]

@@ -8,9 +8,9 @@ from jaxtyping import Array, Bool, Float, Num
 from jaxnoise.bijectors import _distrax
 from jaxnoise.bijectors.chain import build_chain, latent_shape, parse
 from jaxnoise.bijectors.chain_start import describe_chain
-from jaxnoise.conditions import check_conditions
+from jaxnoise.checks import check_key, check_numbers
 from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_noise
-from jaxnoise.models.noiseflow.config import Config
+from jaxnoise.models.noiseflow.config import Config, check_request
 from jaxnoise.models.noiseflow.layers import BASE, Variables, base_distribution, layer_builder
 from jaxnoise.models.noiseflow.likelihood import nll_and_statistics
 
@@ -41,11 +41,12 @@ def distribution(
         `bijector.forward` takes the latent to noise.
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know; under jit the density is NaN.
+        UsageError: for shapes or types that do not fit; for a camera or ISO that the model does not
+            know, where under jit the density is NaN.
 
     Source: Noise Flow, Eqs. 7 and 8.
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    check_request(config, camera, iso, clean=clean)
     build = layer_builder(variables, config, clean, camera, iso, batch_statistics=batch_statistics)
     base = base_distribution(variables, config, latent_shape(config, clean.shape), camera, iso)
     return _distrax.Transformed(base, build_chain(config, build))
@@ -80,11 +81,12 @@ def log_prob(
         none. Behind a squeeze they are those of `jaxnoise.bijectors.chain.counted`.
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know, outside jit.
+        UsageError: for shapes or types that do not fit; outside jit also for a camera or ISO that
+            the model does not know.
 
     Source: Noise Flow, Eq. 8.
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    check_request(config, camera, iso, valid=valid, noise=noise, clean=clean)
     given = variables, config, noise, clean, camera, iso
     return -nll_and_statistics(*given, valid=valid, train=False)[0]
 
@@ -114,11 +116,14 @@ def sample(
         Noise, shape (N, H, W, C), same unit; NaN under jit for unknown conditions.
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know, outside jit.
+        UsageError: for shapes or types that do not fit; outside jit also for a camera or ISO that
+            the model does not know.
 
     Source: Noise Flow, Section 3.1; the temperature is that of the published sampler.
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    check_key(key)
+    check_numbers(temperature=temperature)
+    check_request(config, camera, iso, clean=clean)
     build = layer_builder(variables, config, clean, camera, iso)
     shape = latent_shape(config, clean.shape)
     base = base_distribution(variables, config, shape, camera, iso)
@@ -161,11 +166,12 @@ def nll_and_update(
         for `log_prob`, and the statistics are those of the pixels that count.
 
     Raises:
-        UsageError: for a camera or ISO that the model does not know, outside jit.
+        UsageError: for shapes or types that do not fit; outside jit also for a camera or ISO that
+            the model does not know.
 
     Source: Noise Flow, Eq. 8.
     """
-    check_conditions(camera, iso, cameras=config.cameras, isos=config.isos)
+    check_request(config, camera, iso, valid=valid, least=1, noise=noise, clean=clean)
     given = variables, config, noise, clean, camera, iso
     return nll_and_statistics(*given, valid=valid, train=True)
 
