@@ -16,6 +16,7 @@ from datasets.clipping import has_clipping, quantisation_step, valid_pixels
 from datasets.opening import Opened, open_records_of
 from datasets.records import Records, open_records
 from datasets.registry import NAMES, SPLITS
+from datasets.source_files import AS_USUAL, Reading
 from datasets.whole_images import GridPatches, WholeImages, open_images
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import generator
@@ -154,6 +155,7 @@ def open_dataset(
     data_dir: Path | None = None,
     patch_size: int | None = None,
     seed: int = 0,
+    reading: Reading = AS_USUAL,
 ) -> NoiseData:
     """Dataset of a name, whose records are built first where they are absent.
 
@@ -169,13 +171,19 @@ def open_dataset(
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches in pixels; None for the dataset's default.
         seed: seed of the simulated draws (camera_sim only).
+        reading: how files of `source` are read, for pairs and images.
 
     Raises:
         UsageError: if the name, the options or the folder of records are wrong.
         DataError: if the images are missing, damaged or contradict their index.
     """
     opened = open_records_of(
-        name, source=source, data_dir=data_dir, patch_size=patch_size, seed=seed
+        name,
+        source=source,
+        data_dir=data_dir,
+        patch_size=patch_size,
+        seed=seed,
+        reading=reading,
     )
     if opened.entry.whole_images:
         side = opened.config.patch_size

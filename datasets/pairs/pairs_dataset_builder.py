@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from datasets.pairs.index import Index, read_file, read_index
+from datasets.pairs.index import Index, read_index
 from datasets.pairs.splits import SPLITS, Pair
+from datasets.source_files import AS_USUAL, Reading
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.images import decode_image
 
@@ -31,12 +32,15 @@ class Config(tfds.core.BuilderConfig):
     channels: int = 3
 
 
-def make_config(source: Path, *, patch_size: int | None = None) -> Config:
+def make_config(
+    source: Path, *, patch_size: int | None = None, reading: Reading = AS_USUAL
+) -> Config:
     """Configuration of a folder; the index and the first pair are read.
 
     Args:
         source: folder with index.csv (see `datasets.pairs.index`).
         patch_size: side of the patches in pixels; None for 64.
+        reading: how its files are read.
 
     Raises:
         UsageError: if the patch size is not positive.
@@ -47,8 +51,8 @@ def make_config(source: Path, *, patch_size: int | None = None) -> Config:
         raise UsageError(
             f"patches have at least 1 pixel a side, not {patch_size}: give a larger patch size."
         )
-    index = read_index(source)
-    noisy = read_pair(index.folder, index.pairs[0])["noisy"]
+    index = read_index(source, reading)
+    noisy = read_pair(index.folder, index.pairs[0], reading)["noisy"]
     return Config(
         name="images",
         version=VERSION,
@@ -76,7 +80,7 @@ def facts(config: Config) -> dict[str, Any]:
     """
     assert config.index is not None
     folder = config.index.folder
-    if read_index(folder).digest != config.index.digest:
+    if read_index(folder, config.index.reading).digest != config.index.digest:
         raise DataError(
             f"the files of {folder} changed while they were read: run the command again."
         )
@@ -118,14 +122,15 @@ def builder(config: Config, data_dir: str) -> "Builder":
     return Builder(config=config, data_dir=data_dir)
 
 
-def read_pair(folder: Path, pair: Pair) -> dict[str, np.ndarray]:
+def read_pair(folder: Path, pair: Pair, reading: Reading = AS_USUAL) -> dict[str, np.ndarray]:
     """Images of a pair by what they are (noisy, clean, noisy2), (H, W, C) of one size and type.
 
     Raises:
         DataError: if an image cannot be decoded, or they do not belong together.
     """
     images = {
-        kind: decode_image(read_file(folder, name), name) for kind, name in pair.files.items()
+        kind: decode_image(reading.read(folder, name), name, max_pixels=reading.max_pixels)
+        for kind, name in pair.files.items()
     }
     noisy = images["noisy"]
     for kind, image in images.items():
@@ -195,7 +200,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         black = np.zeros((side, side, config.channels), config.dtype)
         absent = {"clean": black} if config.index.clean_splits else {}
         for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image", disable=None):
-            images = read_pair(config.index.folder, pair)
+            images = read_pair(config.index.folder, pair, config.index.reading)
             height, width, _ = self._check_kind(images["noisy"], pair.noisy)
             for row in range(0, height - side + 1, side):
                 for column in range(0, width - side + 1, side):
