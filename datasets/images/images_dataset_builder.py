@@ -129,7 +129,10 @@ def facts(config: Config) -> dict[str, Any]:
             "Images are whole and stored as their files have them; values are fractions of full "
             "scale.",
             *(
-                ["Patches of 8-bit noisy images are dequantised with uniform noise of one step."]
+                [
+                    "Patches of noisy images of few levels, such as 8 bits, are dequantised with "
+                    "uniform noise of the step between their numbers, image by image."
+                ]
                 if "noisy" in found.kinds
                 else []
             ),

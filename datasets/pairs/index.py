@@ -17,6 +17,8 @@ COLUMNS = ("noisy", "clean", "camera", "iso", "scene")
 UNKNOWN_CAMERA = "unknown"
 UNKNOWN_ISO = 0
 MAX_INDEX_BYTES = 64 * 2**20
+MAX_ROWS_OF_SHOT = 100
+"""That name one shot first: rows cost time and records, however few files there are."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,28 @@ def _parse(text: str) -> list[Pair]:
         ) from error
     if not pairs:
         raise DataError("index.csv has no rows: add one line for each pair of images.")
+    _check_repeats(pairs)
     return pairs
+
+
+def _check_repeats(pairs: list[Pair]) -> None:
+    """Refuse rows that would count twice, and few files that would make many records."""
+    seen: set[tuple[str, ...]] = set()
+    rows: Counter[str] = Counter()
+    for pair in pairs:
+        files = tuple(pair.files.values())
+        if files in seen:
+            raise DataError(
+                f"index.csv has two rows with {' and '.join(files)}: leave one, so that none "
+                "counts twice."
+            )
+        seen.add(files)
+        rows[pair.noisy] += 1
+        if rows[pair.noisy] > MAX_ROWS_OF_SHOT:
+            raise DataError(
+                f"index.csv has more than {MAX_ROWS_OF_SHOT} rows with {pair.noisy} as noisy: pair "
+                "each shot with its neighbours only."
+            )
 
 
 def _parse_row(row: dict, line: int) -> Pair:

@@ -35,6 +35,8 @@ def open_regular(path: Path, *, at_most: int, advice: str) -> tuple[io.BufferedI
         except BaseException:
             file.close()
             raise
+    except DataError:
+        raise
     except (OSError, ValueError) as error:  # a path may hold what no name can
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {path} ({reason}): check the path.") from error
