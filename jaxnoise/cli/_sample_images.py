@@ -15,16 +15,16 @@ from jaxnoise.tiles import Progress
 
 
 def put_noise(
-    job: Job, stored: StoredImage, progress: Progress, *, source: Source, layout: Layout
+    job: Job, stored: StoredImage, layout: Layout, progress: Progress, *, source: Source
 ) -> np.ndarray:
     """Puts noise on an image, and writes the noise alone where it is asked for.
 
     Args:
         job: the image and where it goes.
         stored: the image.
+        layout: of the image.
         progress: called with the fraction done.
         source: of the noise.
-        layout: of the image.
 
     Returns:
         The noisy pixels, in the unit, type and shape of the stored ones.
