@@ -133,16 +133,17 @@ def _files(folder: Path, output: Path) -> Iterator[Path]:
         kept = []
         for name in sorted(name for name in folders if not name.startswith(".")):
             path = Path(place, name)
+            # A link may lead back to a folder above, or to one that another link leads to.
+            above = path.is_symlink() and folder.resolve().is_relative_to(path.resolve())
+            if above or _identity(path) in seen:
+                continue
             if path.is_symlink() and output.resolve().is_relative_to(path.resolve()):
                 raise UsageError(
                     f"--output {output} lies in {path}, a linked folder of the input, whose images "
                     "it would join: choose a folder outside."
                 )
-            # A link may lead back to a folder above, or to one that another link leads to.
-            above = path.is_symlink() and folder.resolve().is_relative_to(path.resolve())
-            if not above and _identity(path) not in seen:
-                seen.add(_identity(path))
-                kept.append(name)
+            seen.add(_identity(path))
+            kept.append(name)
         folders[:] = kept
         yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
 

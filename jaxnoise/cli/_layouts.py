@@ -178,4 +178,5 @@ class Layout(NamedTuple):
 
 
 def _spelt(stated: Any) -> str:
-    return ",".join(f"{part:g}" for part in stated) if isinstance(stated, tuple) else str(stated)
+    parts = stated if isinstance(stated, tuple) else (stated,)
+    return ",".join(part if isinstance(part, str) else f"{part:g}" for part in parts)

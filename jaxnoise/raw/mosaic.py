@@ -30,15 +30,9 @@ def mosaic_to_packed(
         place of red in the phase; same dtype and unit.
 
     Raises:
-        UsageError: if the phase is unknown, or the mosaic has no pixels or an axis of channels.
+        UsageError: if the phase is unknown or the mosaic has no pixels.
     """
     red = _red(phase)
-    if mosaic.ndim > 2 and mosaic.shape[-1] == 1:
-        # As readers give images; taken for columns, the channels would be packed with their copies.
-        raise UsageError(
-            f"a mosaic has shape (..., height, width), and this one {mosaic.shape}: leave out its "
-            "axis of channels, mosaic[..., 0]."
-        )
     if min(mosaic.shape[-2:]) < 1:
         raise UsageError("a mosaic without pixels cannot be packed: give one of at least 1x1.")
     rows, columns = (
