@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from jaxnoise.errors import DataError
-from jaxnoise.io.regular_files import read_regular
+from jaxnoise.io.regular_files import open_regular, read_regular
 from jaxnoise.io.stored_image import MAX_FILE_BYTES, MAX_PIXELS, RAISE, Limits
+
+LARGEST = 2**40
+"""Bytes of any file."""
 
 
 class Reading(NamedTuple):
@@ -110,9 +113,10 @@ def content_digest(path: Path) -> str:
     Raises:
         DataError: if it cannot be read.
     """
+    file, _ = open_regular(path, at_most=LARGEST, advice="cut it into parts")
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with file:
+            return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
     except OSError as error:
         raise missing(path, error) from error
 

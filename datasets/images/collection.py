@@ -141,14 +141,15 @@ def _walk(folder: Path, reading: Reading) -> tuple[list[str], list[str]]:
 
     seen = {folder.stat()[1:3]}
     for place, folders, files in os.walk(folder, followlinks=True):
+        kept = []
         for name in sorted(folders):
             path = Path(place, name)
             if leads_out(path):
                 skipped[outside] += 1
             elif not name.startswith((".", "__MACOSX")) and path.stat()[1:3] not in seen:
                 seen.add(path.stat()[1:3])  # links may lead back to a folder above
-                continue
-            folders.remove(name)
+                kept.append(name)
+        folders[:] = kept
         for path in sorted(Path(place, name) for name in files):
             if path.name.startswith((".", "__MACOSX")):
                 skipped["they are hidden"] += 1

@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from datasets.images.collection import find_images
 from datasets.pairs.index import read_index
 from datasets.pairs.splits import Pair, assign_splits
 from datasets.pipeline import open_dataset
@@ -124,3 +125,29 @@ def test_many_rows_are_split_at_once():
     made, _ = assign_splits(pairs)
     found = Counter(pair.split for pair in made)
     assert found == {"test": 4000, "validation": 2400, "train": 13_600}
+
+
+def test_linked_folders_of_images_are_read_or_told_and_loops_end(tmp_path: Path):
+    inside, far = tmp_path / "in", tmp_path / "far"
+    for number, folder in enumerate((inside / "a", inside / "b", far)):
+        folder.mkdir(parents=True)
+        image = np.full((4, 4, 3), number, np.uint8)
+        (folder / f"{number}.png").write_bytes(imagecodecs.png_encode(image))
+    for name, target in (("far", far), ("loop", inside), ("a/again", inside / "b")):
+        (inside / name).symlink_to(target)
+    found = find_images(inside, kind="clean")
+    assert [item.name for item in found.items] == ["a/0.png", "b/1.png"]
+    assert [note for note in found.notes if "1 files left out: links lead out" in note]
+    found = find_images(inside, kind="clean", reading=Reading(follow_links=True))
+    assert [item.name for item in found.items] == ["a/0.png", "b/1.png", "far/2.png"]
+    assert not found.notes
+
+
+def test_an_index_that_is_no_file_is_not_read(tmp_path: Path):
+    for kind in ("pairs", "images"):
+        (tmp_path / kind).mkdir()
+        os.mkfifo(tmp_path / kind / "index.csv")
+        with pytest.raises(DataError, match="no file but a pipe or device"):
+            read_index(tmp_path / kind) if kind == "pairs" else find_images(
+                tmp_path / kind, kind="clean"
+            )
