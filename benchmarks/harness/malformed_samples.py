@@ -165,7 +165,8 @@ def _webp() -> Format:
     from imagecodecs import webp_encode
 
     image = _pixels((24, 20, 3), np.uint8)
-    return Format([_one(bytes(webp_encode(image, lossless=lossless))) for lossless in (False, True)])
+    files = [webp_encode(image, lossless=lossless) for lossless in (False, True)]
+    return Format([_one(bytes(content)) for content in files])
 
 
 def _model(folder: Path) -> Format:
