@@ -12,9 +12,11 @@ from jaxnoise.io.stored_image import Decoded, Limits
 from jaxnoise.io.tiff_directory import exif_orientation
 
 JPEG, RIFF = b"\xff\xd8\xff", b"RIFF"
-MAX_SCANS = 200
+MAX_SCANS = 100
 """Of a progressive JPEG: each goes over the whole image, though it may take a hundred bytes only;
 encoders write about ten."""
+MAX_MARKERS = 20_000
+"""Of a JPEG, and parts of a WebP file: the fewest bytes of one are four."""
 # Frames of Huffman and arithmetic coding; other markers between them say other things.
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
@@ -49,7 +51,10 @@ def jpeg_header(data: bytes) -> Photo:
         ValueError: if there is no image.
     """
     shape, bits, exif, scans, place, complete = None, 0, b"", 0, 2, False
+    count = 0
     while found := _MARKER.search(data, place):
+        if (count := count + 1) > MAX_MARKERS:
+            raise ValueError("too many markers")
         kind, place = found[1][0], found.end()
         if kind == _END:
             complete = True
@@ -81,8 +86,10 @@ def webp_header(data: bytes) -> Photo:
     """
     if data[:4] != RIFF or data[8:12] != b"WEBP":
         raise ValueError("not WebP")
-    place, shape, exif = 12, None, b""
+    place, shape, exif, count = 12, None, b"", 0
     while place + 8 <= len(data):
+        if (count := count + 1) > MAX_MARKERS:
+            raise ValueError("too many parts")
         kind, length = struct.unpack_from("<4sI", data, place)
         body = memoryview(data)[place + 8 : place + 8 + length]
         if (size := _webp_size(kind, body)) is not None:
@@ -132,7 +139,8 @@ def decode_photo(file: io.BufferedIOBase, name: str, limits: Limits) -> Decoded:
     data = file.read()
     is_jpeg = data.startswith(JPEG)
     header = jpeg_header(data) if is_jpeg else webp_header(data)
-    limits.check(header.shape, np.dtype(np.uint8), name)
+    # Of several scans, all coefficients are kept beside the image, in two bytes each.
+    limits.check(header.shape, np.dtype("u1" if header.scans == 1 else "V3"), name)
     if header.scans > MAX_SCANS:
         raise DataError(
             f"{name} has {header.scans:,} scans, more than {MAX_SCANS}: save it again as a JPEG "

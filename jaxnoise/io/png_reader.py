@@ -12,7 +12,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 # What other chunks hold may inflate to gigabytes, and libpng prints what it thinks of them.
 _KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_MAX_CHUNKS = 10_000_000
+_MAX_CHUNKS = 400_000
 
 
 def decode_png(file: io.BufferedIOBase, name: str, limits: Limits) -> Decoded:
@@ -49,7 +49,7 @@ def decode_png(file: io.BufferedIOBase, name: str, limits: Limits) -> Decoded:
 
 def _chunks(data: memoryview) -> tuple[list[memoryview] | None, bytes, bool]:
     """The chunks that are kept, or None where all are; EXIF data; whether colours may be clear."""
-    place, kept, exif, transparent, others = 8, [], b"", False, False
+    place, count, kept, exif, transparent, others = 8, 0, [], b"", False, False
     while place + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
         end = place + 12 + length
@@ -61,8 +61,10 @@ def _chunks(data: memoryview) -> tuple[list[memoryview] | None, bytes, bool]:
         else:
             others = True
             exif = bytes(data[place + 8 : end - 4]) if kind == b"eXIf" else exif
-        place = end
-        if kind == b"IEND" or len(kept) > _MAX_CHUNKS:
+        place, count = end, count + 1
+        if count > _MAX_CHUNKS:
+            raise ValueError("too many chunks")
+        if kind == b"IEND":
             break
     else:
         return (kept if others else None), exif, transparent
