@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import declared_bombs
 from benchmarks.harness.malformed_samples import Format, formats
 from benchmarks.harness.record import RESULTS, write_record
 from benchmarks.harness.sentence import is_sentence
@@ -29,6 +30,7 @@ from benchmarks.harness.spoil import CANARY, Sample, spoil
 
 SECONDS, MEMORY = 5.0, 2**30
 """What a reader may take: seconds by the clock, and bytes with everything that is loaded."""
+BOMB_SECONDS = 10.0
 PATIENCE = 60.0
 GOOD = ("refused", "unchanged", "changed")
 
@@ -44,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--files", type=int, default=300, help="over all formats")
+    parser.add_argument(
+        "--bombs", type=int, default=0, help="so many that declare much, and no others"
+    )
     parser.add_argument("--formats", nargs="+", help="only these, by name")
     parser.add_argument("--seed", type=int, default=0, help="of what is spoiled and how")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the record")
@@ -53,14 +58,18 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = formats(folder)
         if options.formats:
             chosen = {name: chosen[name] for name in options.formats}
-        results = campaign(folder, chosen, files=options.files, seed=options.seed)
+        if options.bombs:
+            results = bombs(folder, chosen, files=options.bombs, seed=options.seed)
+        else:
+            results = campaign(folder, chosen, files=options.files, seed=options.seed)
     heads = ("files", *GOOD, "slowest_seconds", "peak_memory_mib")
     print(" " * 22, *(f"{head:>15}" for head in heads))
     for format_name, row in results["formats"].items():
         print(f"{format_name:22}", *(f"{row.get(head, 0):15}" for head in heads))
     for line in results["wrong"]:
         print(line, file=sys.stderr)
-    print(write_record("malformed_files", results, folder=options.output))
+    name = "declared_bombs" if options.bombs else "malformed_files"
+    print(write_record(name, results, folder=options.output))
     return 1 if results["wrong"] else 0
 
 
@@ -101,6 +110,40 @@ def campaign(folder: Path, chosen: dict[str, Format], *, files: int, seed: int) 
     return {"formats": table, "wrong": wrong}
 
 
+def bombs(folder: Path, chosen: dict[str, Format], *, files: int, seed: int) -> dict[str, Any]:
+    """Reads files that declare far more than they hold; each may be refused or read, within
+    `BOMB_SECONDS` and `MEMORY`.
+
+    Args:
+        folder: for the files.
+        chosen: formats by name.
+        files: how many in all, divided evenly.
+        seed: of what they declare.
+
+    Returns:
+        As `campaign`; "changed" are those that were read.
+    """
+    table, wrong = {}, []
+    for turn, (name, kind) in enumerate(chosen.items()):
+        generator = random.Random(f"bombs {seed} {name}")
+        row: dict[str, Any] = {"files": 0, "slowest_seconds": 0.0, "peak_memory_mib": 0}
+        for number in range(files // len(chosen) + (turn < files % len(chosen))):
+            if name in declared_bombs.draws():
+                what, sample = declared_bombs.drawn(name, number, generator)
+            else:
+                what, sample = "as usual", kind.bombs[number % len(kind.bombs)]
+            result = read_in_child(folder, name, sample)
+            outcome = judge(result, None, checksums=False, seconds=BOMB_SECONDS)
+            row["files"] += 1
+            row[outcome] = row.get(outcome, 0) + 1
+            row["slowest_seconds"] = max(row["slowest_seconds"], result["seconds"])
+            row["peak_memory_mib"] = max(row["peak_memory_mib"], result["mib"])
+            if outcome not in GOOD:
+                wrong.append(f"{name}, {what}: {outcome} {result}")
+        table[name] = row
+    return {"formats": table, "wrong": wrong}
+
+
 def _malformed(
     kind: Format, whole: list[tuple[dict, Sample]], count: int, generator: random.Random
 ) -> Iterator[tuple[str, Sample, dict | None]]:
@@ -116,17 +159,24 @@ def _malformed(
         yield what, spoiled, result
 
 
-def judge(result: dict[str, Any], original: dict[str, Any] | None, *, checksums: bool) -> str:
+def judge(
+    result: dict[str, Any],
+    original: dict[str, Any] | None,
+    *,
+    checksums: bool,
+    seconds: float | None = None,
+) -> str:
     """One word or a few for what came of a file; in `GOOD` when it is as it should be.
 
     Args:
         result: of the file, from `read_in_child`.
         original: of the whole file, or None for a file that was made malformed.
         checksums: whether the format notices changes.
+        seconds: that reading may take; None for `SECONDS`.
     """
     if result["outcome"] not in ("refused", "accepted"):
         return result["outcome"]
-    if result["seconds"] > SECONDS:
+    if result["seconds"] > (SECONDS if seconds is None else seconds):
         return "too slow"
     if result["mib"] * 2**20 > MEMORY:
         return "too much memory"
@@ -201,7 +251,8 @@ def _read(reader: Callable[[Path], Any], path: Path) -> dict[str, Any]:
     arrays = [np.asarray(leaf) for leaf in leaves]
     digest = hashlib.sha256(str(structure).encode())
     for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     finite = all(np.isfinite(array).all() for array in arrays if array.dtype.kind == "f")
     return {"outcome": "accepted", "finite": finite, "digest": digest.hexdigest()}
 
@@ -248,7 +299,7 @@ def _torch(path: Path) -> Any:
 
 
 READERS: dict[str, Callable[[Path], Any]] = {
-    **dict.fromkeys(("PNG", "TIFF", "NPZ"), _image),
+    **dict.fromkeys(("PNG", "TIFF", "NPZ", "JPEG", "WebP"), _image),
     "model folder": _model,
     **dict.fromkeys(("MAT 5", "MAT 7.3"), _mat),
     "TensorFlow checkpoint": _bundle,

@@ -1,4 +1,4 @@
-"""Which pixels of noisy images a sensor did not clip, and how coarse the images' numbers are."""
+"""Which pixels of noisy images a sensor did not clip."""
 
 import numpy as np
 
@@ -10,21 +10,31 @@ RARE = 1e-5
 """Part of clipped pixels in a data set below which they are chance, and all pixels count."""
 
 
-def is_clipped(values: np.ndarray) -> np.ndarray:
+def is_clipped(values: np.ndarray, step: np.ndarray | None = None) -> np.ndarray:
     """Where an image is at the end of its scale.
 
     Args:
         values: noisy images as they are stored, shape (..., C): unsigned integers, whose ends are 0
             and the largest one, or float32, which a sensor clips to exactly 0 or 1.
+        step: between the numbers of each image, (N,), where `values` have shape (N, H, W, C); the
+            largest number of few bits in a wide type is the last of its steps.
 
     Returns:
         Shape (..., 1), bool: True where any channel is at an end.
     """
     last = 1.0 if values.dtype == np.float32 else np.iinfo(values.dtype).max
-    return ((values == 0) | (values == last)).any(-1, keepdims=True)
+    if step is None:
+        high = values == last
+    else:
+        # Exact for whole steps; other steps divide the scale evenly and end at its end.
+        ends = np.floor(np.float64(last) / np.maximum(step, 1) + 1e-6) * np.maximum(step, 1)
+        high = values >= np.floor(ends)[:, None, None, None]
+    return ((values == 0) | high).any(-1, keepdims=True)
 
 
-def valid_pixels(shots: list[np.ndarray]) -> np.ndarray:
+def valid_pixels(
+    shots: list[np.ndarray], steps: list[np.ndarray | None] | None = None
+) -> np.ndarray:
     """Where noise is that of the sensor, and not what clipping left of it.
 
     A pixel counts where no shot is clipped and few pixels around it are. The surroundings matter
@@ -33,11 +43,13 @@ def valid_pixels(shots: list[np.ndarray]) -> np.ndarray:
 
     Args:
         shots: noisy images of the same scenes as they are stored, shape (N, H, W, C) each.
+        steps: of each of them, as for `is_clipped`.
 
     Returns:
         Shape (N, H, W, 1), bool.
     """
-    clipped = np.any([is_clipped(shot) for shot in shots], axis=0)
+    each = zip(shots, steps or [None] * len(shots), strict=True)
+    clipped = np.any([is_clipped(shot, step) for shot, step in each], axis=0)
     if not clipped.any():
         return ~clipped
     share = clipped.astype(np.float32)
@@ -46,28 +58,16 @@ def valid_pixels(shots: list[np.ndarray]) -> np.ndarray:
     return ~clipped & (share <= SHARE)
 
 
-def has_clipping(shots: list[np.ndarray]) -> bool:
+def has_clipping(shots: list[np.ndarray], steps: list[np.ndarray | None] | None = None) -> bool:
     """Whether so many pixels of a data set are clipped that they must be left out.
 
     Args:
         shots: as for `valid_pixels`.
+        steps: as for `valid_pixels`.
     """
-    counted = sum(int(is_clipped(shot).sum()) for shot in shots)
+    each = zip(shots, steps or [None] * len(shots), strict=True)
+    counted = sum(int(is_clipped(shot, step).sum()) for shot, step in each)
     return counted > RARE * sum(shot[..., 0].size for shot in shots)
-
-
-def quantisation_step(values: np.ndarray) -> float:
-    """The step between the numbers of stored images, as a fraction of full scale.
-
-    Args:
-        values: unsigned integers, or float32, whose step is not looked for.
-
-    Returns:
-        The greatest common divisor of all numbers over the largest one; 0 for float32.
-    """
-    if values.dtype == np.float32:
-        return 0.0
-    return float(np.gcd.reduce(np.unique(values)) / np.iinfo(values.dtype).max)
 
 
 def _window_mean(values: np.ndarray, axis: int) -> np.ndarray:

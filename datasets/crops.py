@@ -11,6 +11,7 @@ from datasets.opening import open_records_of
 from datasets.pipeline import NoiseData, open_dataset, whole_images
 from datasets.places import Overlap, check_overlap
 from datasets.registry import SPLITS
+from datasets.source_files import AS_USUAL, Reading
 from datasets.views import Views, negatives, with_large_enough
 from datasets.whole_images import Images, PatchImages
 from jaxnoise.errors import UsageError
@@ -104,6 +105,7 @@ def open_images(
     data_dir: Path | None = None,
     patch_size: int | None = None,
     seed: int = 0,
+    reading: Reading = AS_USUAL,
 ) -> ImageData:
     """Images of a data set: whole ones, or the patches of a data set that is cut into patches.
 
@@ -113,6 +115,7 @@ def open_images(
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches where the images are patches; None for the default.
         seed: seed of simulated draws.
+        reading: how files of `source` are read, for pairs and images.
 
     Raises:
         UsageError: if the name, the options or the folder of records are wrong.
@@ -120,10 +123,17 @@ def open_images(
     """
     if not registry.get(name).whole_images:
         data = open_dataset(
-            name, source=source, data_dir=data_dir, patch_size=patch_size, seed=seed
+            name,
+            source=source,
+            data_dir=data_dir,
+            patch_size=patch_size,
+            seed=seed,
+            reading=reading,
         )
         return patches_as_images(data)
-    opened = open_records_of(name, source=source, data_dir=data_dir, patch_size=None, seed=seed)
+    opened = open_records_of(
+        name, source=source, data_dir=data_dir, patch_size=None, seed=seed, reading=reading
+    )
     images = whole_images(opened)
     return ImageData(
         name=name,

@@ -7,6 +7,7 @@ from typing import Any
 from datasets import registry
 from datasets.records import prepare, quiet
 from datasets.registry import Entry
+from datasets.source_files import Reading
 from jaxnoise.errors import UsageError
 from jaxnoise.process import cache_folder
 
@@ -33,12 +34,18 @@ class Opened:
 
 
 def open_records_of(
-    name: str, *, source: Path | None, data_dir: Path | None, patch_size: int | None, seed: int
+    name: str,
+    *,
+    source: Path | None,
+    data_dir: Path | None,
+    patch_size: int | None,
+    seed: int,
+    reading: Reading,
 ) -> Opened:
     """Records of the data set of a name; see `datasets.pipeline.open_dataset` for the arguments."""
     entry = registry.get(name)
     module: Any = entry.load()
-    config = _configure(entry, module, source, patch_size=patch_size, seed=seed)
+    config = _configure(entry, module, source, patch_size, seed, reading)
     fingerprint = module.fingerprint(config)
     folder = Path(data_dir or cache_folder()) / f"{name.replace('/', '-')}-{fingerprint[:16]}"
     facts = prepare(
@@ -52,7 +59,12 @@ def open_records_of(
 
 
 def _configure(
-    entry: Entry, module: Any, source: Path | None, *, patch_size: int | None, seed: int
+    entry: Entry,
+    module: Any,
+    source: Path | None,
+    patch_size: int | None,
+    seed: int,
+    reading: Reading,
 ) -> Any:
     """Configuration of a builder."""
     if entry.source is None and source is not None:
@@ -63,6 +75,8 @@ def _configure(
         raise UsageError(
             f"the dataset '{entry.name}' needs the folder of {entry.source}: give it with --source."
         )
-    chosen = {"variant": entry.variant} if entry.variant else {}
+    chosen: dict[str, Any] = {"variant": entry.variant} if entry.variant else {}
+    if entry.any_images:
+        chosen["reading"] = reading
     folder = None if source is None else Path(source)
     return module.make_config(folder, patch_size=patch_size, **chosen)

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from datasets.as_float import IMAGES, NUMBERS, Batch, as_float
-from datasets.clipping import has_clipping, quantisation_step, valid_pixels
+from datasets.clipping import has_clipping, valid_pixels
 from datasets.opening import Opened, open_records_of
+from datasets.quantisation import STEPS, fraction_of_scale, step_of
 from datasets.records import Records, open_records
 from datasets.registry import NAMES, SPLITS
+from datasets.source_files import AS_USUAL, Reading
 from datasets.whole_images import GridPatches, WholeImages, open_images
 from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import generator
@@ -137,8 +139,8 @@ class NoiseData:
             yield as_float(batch, streams) | self._valid(batch) | {"mask": places < count}
 
     def _valid(self, batch: Batch) -> Batch:
-        shots = [batch[name] for name in SHOTS if name in batch]
-        return {"valid": valid_pixels(shots)} if self.has_clipping and shots else {}
+        shots, steps = _shots(batch)
+        return {"valid": valid_pixels(shots, steps)} if self.has_clipping and shots else {}
 
     def _split(self, split: str) -> Records | GridPatches:
         if split not in self._records:
@@ -154,6 +156,7 @@ def open_dataset(
     data_dir: Path | None = None,
     patch_size: int | None = None,
     seed: int = 0,
+    reading: Reading = AS_USUAL,
 ) -> NoiseData:
     """Dataset of a name, whose records are built first where they are absent.
 
@@ -169,13 +172,19 @@ def open_dataset(
         data_dir: folder of prepared records; None for a folder in the user's cache.
         patch_size: side of the patches in pixels; None for the dataset's default.
         seed: seed of the simulated draws (camera_sim only).
+        reading: how files of `source` are read, for pairs and images.
 
     Raises:
         UsageError: if the name, the options or the folder of records are wrong.
         DataError: if the images are missing, damaged or contradict their index.
     """
     opened = open_records_of(
-        name, source=source, data_dir=data_dir, patch_size=patch_size, seed=seed
+        name,
+        source=source,
+        data_dir=data_dir,
+        patch_size=patch_size,
+        seed=seed,
+        reading=reading,
     )
     if opened.entry.whole_images:
         side = opened.config.patch_size
@@ -202,7 +211,7 @@ def whole_images(opened: Opened) -> dict[str, WholeImages]:
 def _patches(opened: Opened) -> dict[str, Records]:
     """Records of each split of a data set of patches."""
     info, facts = opened.builder.info, opened.facts
-    fields = tuple(key for key in (*IMAGES, *NUMBERS) if key in info.features)
+    fields = tuple(key for key in (*IMAGES, *NUMBERS, *STEPS.values()) if key in info.features)
     with_clean = facts.get("clean_splits", SPLITS)
     stored = {
         split: open_records(
@@ -227,7 +236,10 @@ def _noise_data(
     opened: Opened, records: Mapping[str, Records | GridPatches], patch_size: int
 ) -> NoiseData:
     facts = opened.facts
-    fields = {split: found.fields for split, found in records.items()}
+    fields = {
+        split: tuple(name for name in found.fields if name not in STEPS.values())
+        for split, found in records.items()
+    }
     left_out, step = _scale(records)
     notes = list(facts["notes"])
     if left_out is not None:
@@ -263,18 +275,26 @@ def _scale(records: Mapping[str, Records | GridPatches]) -> tuple[float | None, 
     """Part of the pixels where noise is clipped, or None where it is not; step between numbers."""
     clipped, step, valid = False, 0.0, []
     for found in records.values():
-        if isinstance(found, GridPatches) or not (names := set(SHOTS) & set(found.fields)):
+        if isinstance(found, GridPatches) or not set(SHOTS) & set(found.fields):
             continue
         if "truth" in found.fields:
             continue  # noise of a known density is not clipped
         # Patches of all parts of a split stand for it: a look at each would take a second.
         count = min(len(found), PATCHES_LOOKED_AT)
         taken = found.take(np.linspace(0, len(found) - 1, count).astype(int))
-        shots = [taken[name] for name in sorted(names)]
-        clipped = clipped or has_clipping(shots)
-        step = max(step, *(quantisation_step(shot) for shot in shots))
-        valid.append(valid_pixels(shots).ravel())
+        shots, steps = _shots(taken)
+        clipped = clipped or has_clipping(shots, steps)
+        for shot, known in zip(shots, steps, strict=True):
+            coarsest = step_of(shot) if known is None else max(known.max(), step_of(shot))
+            step = max(step, fraction_of_scale(float(coarsest), shot.dtype))
+        valid.append(valid_pixels(shots, steps).ravel())
     return (1.0 - float(np.concatenate(valid).mean()) if clipped else None), step
+
+
+def _shots(batch: Batch) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    """Noisy images of a batch as they are stored, and the step between the numbers of each."""
+    names = [name for name in SHOTS if name in batch]
+    return [batch[name] for name in names], [batch.get(STEPS[name]) for name in names]
 
 
 @lru_cache(maxsize=16)

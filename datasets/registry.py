@@ -29,6 +29,7 @@ class Entry:
             and independent of the first.
         whole_images: whether its records are images of any size, of which `datasets.crops` takes
             views.
+        any_images: whether its files are images of the user's own making.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Entry:
     families: tuple[str, ...] = ()
     independent_draws: bool = False
     whole_images: bool = False
+    any_images: bool = False
 
     def load(self) -> ModuleType:
         """The builder's module, with make_config, fingerprint, facts and builder."""
@@ -67,7 +69,12 @@ def _simulated(variant: str) -> Entry:
 
 
 def _real(
-    name: str, source: str, *optional: str, variant: str = "", base: str | None = None
+    name: str,
+    source: str,
+    *optional: str,
+    variant: str = "",
+    base: str | None = None,
+    any_images: bool = False,
 ) -> Entry:
     base = base or name
     return Entry(
@@ -76,6 +83,7 @@ def _real(
         ("noisy", "clean", "camera", "iso", "image", "valid", *optional),
         variant=variant,
         source=source,
+        any_images=any_images,
     )
 
 
@@ -89,6 +97,7 @@ def _whole(name: str, source: str, *, variant: str = "", needs_source: bool = Tr
         source=source,
         needs_source=needs_source,
         whole_images=True,
+        any_images=True,
     )
 
 
@@ -97,7 +106,7 @@ ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         *map(_simulated, SIMULATIONS),
-        _real("pairs", "your images", "noisy2", "scene"),
+        _real("pairs", "your images", "noisy2", "scene", any_images=True),
         _real("sidd_raw", _MEDIUM, "scene", "noise_profile"),
         _real(
             "sidd_raw/published",

@@ -1,13 +1,14 @@
 """Whole images of one split by number, and the patches that they are cut into."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from datasets.quantisation import STEPS, dequantisation_step, fraction_of_scale
 from datasets.records import MEMORY_LIMIT, read_examples
 from jaxnoise.errors import UsageError
 
@@ -112,6 +113,7 @@ class GridPatches:
 
     images: WholeImages
     patch_size: int
+    _known: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         """Refuse a split without a patch."""
@@ -148,15 +150,30 @@ class GridPatches:
                 window = np.s_[row : row + side, column : column + side]
                 rows[n] = {kind: image[kind][window] for kind in self.images.kinds}
                 rows[n] |= {key: image[key] for key in self.images.numbers}
-        return {
-            name: np.stack(same_type([row[name] for row in rows], name in self.images.kinds))
-            for name in self.fields
-        }
+                rows[n] |= self._steps(int(place), image)
+        made = {name: np.stack(same_type([row[name] for row in rows], name)) for name in rows[0]}
+        for kind, step in STEPS.items():
+            if kind in made and made[kind].dtype == np.float32:  # of integers of several types
+                made[step] = np.array(
+                    [fraction_of_scale(float(row[step]), row[kind].dtype) for row in rows],
+                    np.float32,
+                )
+        return made
+
+    def _steps(self, place: int, image: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Width of the dequantisation of an image, by what it is; found once."""
+        if place not in self._known:
+            self._known[place] = {
+                STEPS[kind]: np.float32(dequantisation_step(image[kind]))
+                for kind in self.images.kinds
+                if kind in STEPS
+            }
+        return self._known[place]
 
 
-def same_type(values: list[np.ndarray], are_images: bool) -> list[np.ndarray]:
+def same_type(values: list[np.ndarray], name: str) -> list[np.ndarray]:
     """Values of one type: images of several become fractions of full scale."""
-    if not are_images or len({value.dtype for value in values}) == 1:
+    if name not in KINDS or len({value.dtype for value in values}) == 1:
         return values
     return [full_scale(value) for value in values]
 

@@ -39,7 +39,8 @@ def formats(folder: Path) -> dict[str, Format]:
     Args:
         folder: for files that only libraries can write; empty.
     """
-    found = {"PNG": _png(), "TIFF": _tiff(), "NPZ": _npz(), "model folder": _model(folder)}
+    found = {"PNG": _png(), "TIFF": _tiff(), "NPZ": _npz(), "JPEG": _jpeg(), "WebP": _webp()}
+    found |= {"model folder": _model(folder)}
     if all(map(importlib.util.find_spec, ("scipy", "h5py"))):
         found |= {"MAT 5": _mat5(), "MAT 7.3": _mat73()}
     return found | {"TensorFlow checkpoint": _bundle(folder), "PyTorch file": _torch()}
@@ -151,6 +152,21 @@ def _npz() -> Format:
         zipped(b"\x93NUMPY\x02\0" + struct.pack("<I", 2**32 - 1)),
     ]
     return Format([_one(content) for content in whole], bombs, checksums=True)
+
+
+def _jpeg() -> Format:
+    from imagecodecs import jpeg8_encode
+
+    images = [_pixels((24, 20, 3), np.uint8), _pixels((24, 20), np.uint8)]
+    return Format([_one(bytes(jpeg8_encode(image))) for image in images])
+
+
+def _webp() -> Format:
+    from imagecodecs import webp_encode
+
+    image = _pixels((24, 20, 3), np.uint8)
+    files = [webp_encode(image, lossless=lossless) for lossless in (False, True)]
+    return Format([_one(bytes(content)) for content in files])
 
 
 def _model(folder: Path) -> Format:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,10 @@ import numpy as np
 
 from datasets.camera_sim import photographs
 from datasets.images.decode import SUFFIXES, decode
-from datasets.pairs.index import MAX_INDEX_BYTES, check_inside, read_file
+from datasets.pairs.index import check_header, read_text
 from datasets.registry import SPLITS
-from datasets.source_files import missing
+from datasets.source_files import AS_USUAL, Reading
 from jaxnoise.errors import DataError
-from jaxnoise.io.images import MAX_FILE_BYTES
 
 INDEX = "index.csv"
 KINDS = ("clean", "noisy")
@@ -53,6 +53,7 @@ class Collection:
         notes: sentences on files that were left out.
         built_in: whether they are the photographs that scikit-image carries.
         indexed: whether an index names them.
+        reading: how their files are read.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Collection:
     notes: tuple[str, ...] = ()
     built_in: bool = False
     indexed: bool = False
+    reading: Reading = AS_USUAL
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -74,23 +76,14 @@ class Collection:
     def content(self, name: str) -> bytes:
         """Bytes of a file."""
         if self.indexed:
-            return read_file(self.folder, name)
-        path = self.folder / name
-        try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise DataError(
-                    f"{path} is larger than {MAX_FILE_BYTES // 2**30} GiB: cut the image into "
-                    "parts."
-                )
-            return path.read_bytes()
-        except OSError as error:
-            raise missing(path, error) from error
+            return self.reading.read(self.folder, name)
+        return self.reading.read_at(self.folder / name)
 
     def read(self, name: str) -> np.ndarray:
         """Image of a file, (H, W, C); see `decode`."""
         if self.built_in:
             return next(p for p in photographs.ALL if p.file == name).read()
-        return decode(self.content(name), name)
+        return decode(self.content(name), name, max_pixels=self.reading.max_pixels)
 
 
 def built_in_images() -> Collection:
@@ -104,13 +97,14 @@ def built_in_images() -> Collection:
     return Collection(folder.resolve(), items, built_in=True)
 
 
-def find_images(folder: Path, *, kind: str) -> Collection:
+def find_images(folder: Path, *, kind: str, reading: Reading = AS_USUAL) -> Collection:
     """Images of a folder and of all below it, or those that its index.csv names.
 
     Args:
         folder: the folder; its own folders train, validation and test are splits where train is
             one of them.
         kind: clean or noisy, what the images are where no index says it.
+        reading: how their files are read.
 
     Raises:
         DataError: if there is no such folder, it holds no images or its index is wrong.
@@ -119,8 +113,8 @@ def find_images(folder: Path, *, kind: str) -> Collection:
         raise DataError(f"there is no folder {folder}: give a folder of images with --source.")
     folder = folder.resolve()
     if (folder / INDEX).exists():
-        return Collection(folder, _read_index(folder), indexed=True)
-    names, notes = _walk(folder)
+        return Collection(folder, _read_index(folder, reading), indexed=True, reading=reading)
+    names, notes = _walk(folder, reading)
     if not names:
         raise DataError(
             f"{folder} holds no images ({', '.join(SUFFIXES)}): give a folder of images with "
@@ -134,42 +128,54 @@ def find_images(folder: Path, *, kind: str) -> Collection:
             items.append(Item(((kind, name),), split=split))
     if outside := len(names) - len(items):
         notes.append(f"{outside} images left out: they are in none of the folders of the splits.")
-    return Collection(folder, tuple(items), tuple(notes))
+    return Collection(folder, tuple(items), tuple(notes), reading=reading)
 
 
-def _walk(folder: Path) -> tuple[list[str], list[str]]:
+def _walk(folder: Path, reading: Reading) -> tuple[list[str], list[str]]:
     """Names of the images in and below a folder, and sentences on the other files."""
     names, skipped = [], Counter()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if path.is_dir():
-            continue
-        if any(part.startswith((".", "__MACOSX")) for part in name.parts):
-            skipped["they are hidden"] += 1
-        elif path.suffix.lower() not in SUFFIXES:
-            skipped[f"{path.suffix.lower() or 'no suffix'} is no image"] += 1
-        elif not path.resolve().is_relative_to(folder):
-            skipped["links lead out of the folder"] += 1
-        elif not path.is_file():
-            skipped["they are no files"] += 1
-        else:
-            names.append(name.as_posix())
-    return names, [f"{count} files left out: {why}." for why, count in sorted(skipped.items())]
+    outside = "links lead out of the folder (--follow-links reads them)"
+
+    def leads_out(path: Path) -> bool:
+        return not reading.follow_links and not path.resolve().is_relative_to(folder)
+
+    seen = {folder.stat()[1:3]}
+    for place, folders, files in os.walk(folder, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            path = Path(place, name)
+            if leads_out(path):
+                skipped[outside] += 1
+            elif not name.startswith((".", "__MACOSX")) and path.stat()[1:3] not in seen:
+                seen.add(path.stat()[1:3])  # links may lead back to a folder above
+                kept.append(name)
+        folders[:] = kept
+        for path in sorted(Path(place, name) for name in files):
+            if path.name.startswith((".", "__MACOSX")):
+                skipped["they are hidden"] += 1
+            elif path.suffix.lower() not in SUFFIXES:
+                skipped[f"{path.suffix.lower() or 'no suffix'} is no image"] += 1
+            elif leads_out(path):
+                skipped[outside] += 1
+            elif not path.is_file():
+                skipped["they are no files"] += 1
+            else:
+                names.append(path.relative_to(folder).as_posix())
+    return sorted(names), [f"{n} files left out: {why}." for why, n in sorted(skipped.items())]
 
 
-def _read_index(folder: Path) -> tuple[Item, ...]:
+def _read_index(folder: Path, reading: Reading) -> tuple[Item, ...]:
     path = folder / INDEX
+    text = read_text(path)
     try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise DataError(f"{path} is too large for an index: split the data into folders.")
-        text = path.read_text("utf-8-sig")
         reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+        header = [name.strip() for name in reader.fieldnames or ()]
         rows = [{str(k).strip(): str(v or "").strip() for k, v in row.items()} for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read ({error}): save it as CSV in UTF-8.") from error
-    header = rows[0] if rows else {}
+    check_header(header, (), path)
     kinds = [kind for kind in KINDS if kind in header]
-    if not kinds:
+    if not kinds or not rows:
         raise DataError(
             f"{path} names no images: it needs rows and a column clean, a column noisy or both."
         )
@@ -185,7 +191,7 @@ def _read_index(folder: Path) -> tuple[Item, ...]:
             raise DataError(f"line {line} of {path} leaves scene blank: fill it in.")
         files = tuple((kind, row[kind]) for kind in kinds)
         for _, name in files:
-            check_inside(name)
+            reading.check_inside(name)
         items.append(Item(files, row.get("scene", ""), row.get("split", "")))
     scenes: dict[str, str] = {}
     for item in items:

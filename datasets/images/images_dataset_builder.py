@@ -20,7 +20,7 @@ from datasets.images.collection import (
 )
 from datasets.images.decode import with_channels
 from datasets.registry import SPLITS
-from datasets.source_files import combined_digest, quick_digest
+from datasets.source_files import AS_USUAL, Reading, combined_digest, quick_digest
 from jaxnoise.errors import DataError, UsageError
 
 VERSION = "1.0.0"
@@ -61,7 +61,11 @@ class Config(tfds.core.BuilderConfig):
 
 
 def make_config(
-    source: Path | None, *, variant: str = "clean", patch_size: int | None = None
+    source: Path | None,
+    *,
+    variant: str = "clean",
+    patch_size: int | None = None,
+    reading: Reading = AS_USUAL,
 ) -> Config:
     """Configuration of a folder; of its files the first alone is read.
 
@@ -69,6 +73,7 @@ def make_config(
         source: folder of images; None for the photographs that scikit-image carries.
         variant: clean or noisy: what the images are where no index.csv says it.
         patch_size: side of the patches in pixels; None for 64. The records do not depend on it.
+        reading: how the files are read.
 
     Raises:
         UsageError: if the variant is unknown or the patch size not positive, or there is no folder
@@ -84,7 +89,9 @@ def make_config(
         )
     if source is None and variant == "noisy":
         raise UsageError("images/noisy needs a folder of noisy images: give it with --source.")
-    collection = built_in_images() if source is None else find_images(source, kind=variant)
+    collection = (
+        built_in_images() if source is None else find_images(source, kind=variant, reading=reading)
+    )
     return Config(
         name=variant,
         version=VERSION,
@@ -122,7 +129,10 @@ def facts(config: Config) -> dict[str, Any]:
             "Images are whole and stored as their files have them; values are fractions of full "
             "scale.",
             *(
-                ["Patches of 8-bit noisy images are dequantised with uniform noise of one step."]
+                [
+                    "Patches of noisy images of few levels, such as 8 bits, are dequantised with "
+                    "uniform noise of the step between their numbers, image by image."
+                ]
                 if "noisy" in found.kinds
                 else []
             ),

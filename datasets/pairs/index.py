@@ -3,18 +3,22 @@
 import csv
 import hashlib
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 
 from datasets.pairs.splits import SPLITS, Pair, assign_splits
+from datasets.source_files import AS_USUAL, Reading
 from jaxnoise.errors import DataError
-from jaxnoise.io.images import MAX_FILE_BYTES
+from jaxnoise.io.regular_files import read_regular
 
 COLUMNS = ("noisy", "clean", "camera", "iso", "scene")
 UNKNOWN_CAMERA = "unknown"
 UNKNOWN_ISO = 0
 MAX_INDEX_BYTES = 64 * 2**20
+MAX_ROWS_OF_SHOT = 100
+"""That name one shot first: rows cost time and records, however few files there are."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Index:
         notes: sentences on how splits were made.
         clean_splits: the splits whose pairs have clean images.
         digest: sha256 of the index's text and of the bytes of all files, in hexadecimal.
+        reading: how its files are read.
     """
 
     folder: Path
@@ -34,6 +39,7 @@ class Index:
     notes: tuple[str, ...]
     clean_splits: tuple[str, ...]
     digest: str
+    reading: Reading = AS_USUAL
 
     @property
     def has_second_shots(self) -> bool:
@@ -41,13 +47,14 @@ class Index:
         return any(pair.noisy2 for pair in self.pairs)
 
 
-def read_index(folder: Path) -> Index:
+def read_index(folder: Path, reading: Reading = AS_USUAL) -> Index:
     """Index of a folder, checked as far as it can be without decoding an image.
 
     Args:
         folder: holds index.csv with the columns noisy, clean, camera, iso, scene and, at choice,
             split and noisy2, a second shot. With noisy2 clean may be left out, for all rows of a
             split.
+        reading: how its files are read.
 
     Raises:
         DataError: if the folder, the index or a file is missing or contradicts itself.
@@ -59,17 +66,17 @@ def read_index(folder: Path) -> Index:
     folder = folder.resolve()
     if not any(folder.iterdir()):
         raise DataError(f"the folder {folder} is empty: put your images and an index.csv into it.")
-    text = _read_text(folder)
+    text = read_text(folder / "index.csv")
     pairs = _parse(text)
     _check_clean(pairs)
     digest = hashlib.sha256(text.encode())
     for file in dict.fromkeys(name for pair in pairs for name in pair.files.values()):
-        content = hashlib.sha256(read_file(folder, file)).hexdigest()
+        content = hashlib.sha256(reading.read(folder, file)).hexdigest()
         digest.update(f"{file}\0{content}\n".encode())
     pairs, notes = assign_splits(pairs)
     has_clean = {pair.split for pair in pairs if pair.clean}
     clean_splits = tuple(split for split in SPLITS if split in has_clean)
-    return Index(folder, tuple(pairs), tuple(notes), clean_splits, digest.hexdigest())
+    return Index(folder, tuple(pairs), tuple(notes), clean_splits, digest.hexdigest(), reading)
 
 
 def _check_clean(pairs: list[Pair]) -> None:
@@ -86,58 +93,51 @@ def _check_clean(pairs: list[Pair]) -> None:
             )
 
 
-def check_inside(name: str) -> None:
-    """Refuse a name that an index gives to a file outside its folder.
+def read_text(path: Path) -> str:
+    """Text of an index.
+
+    Args:
+        path: the file.
 
     Raises:
-        DataError: if it may be one, on any system.
+        DataError: if it is no regular file, too large or not UTF-8.
     """
-    parts = (*PurePosixPath(name).parts, *PureWindowsPath(name).parts)
-    absolute = (
-        PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive or name.startswith("\\")
-    )
-    if absolute or ".." in parts or "\0" in name:
+    if not path.exists():
         raise DataError(
-            f"index.csv names {name!r}, which may lie outside its folder: use paths below it."
-        )
-
-
-def read_file(folder: Path, name: str) -> bytes:
-    """Bytes of a file that the index names; never of one outside the folder."""
-    check_inside(name)
-    path = folder / name
-    try:
-        if not path.resolve(strict=True).is_relative_to(folder):
-            raise DataError(
-                f"index.csv names {name}, a link that leaves its folder: copy the file into it."
-            )
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise DataError(
-                f"{name} is larger than {MAX_FILE_BYTES // 2**30} GiB: cut the image into parts."
-            )
-        return path.read_bytes()
-    except (OSError, RuntimeError) as error:
-        raise DataError(
-            f"index.csv names {name}, which cannot be read from {folder}: correct the index."
-        ) from error
-
-
-def _read_text(folder: Path) -> str:
-    path = folder / "index.csv"
-    try:
-        if path.stat().st_size > MAX_INDEX_BYTES:
-            raise DataError(
-                f"{path} is larger than {MAX_INDEX_BYTES // 2**20} MiB: split the data into "
-                "folders."
-            )
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(
-            f"there is no readable index.csv in {folder}: add one with the columns "
+            f"there is no readable {path.name} in {path.parent}: add one with the columns "
             f"{', '.join(COLUMNS)}."
-        ) from error
+        )
+    content = read_regular(path, at_most=MAX_INDEX_BYTES, advice="split the data into folders")
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from error
+
+
+def check_header(header: Sequence[str], needed: Sequence[str], where: object) -> None:
+    """Refuses a header that lacks a column or names one twice.
+
+    Args:
+        header: the names, without spaces around them.
+        needed: the columns that must be there.
+        where: what to call the index in errors.
+
+    Raises:
+        DataError: names the column, and what the header holds instead.
+    """
+    for name, count in Counter(header).items():
+        if count > 1 and name:
+            raise DataError(
+                f"{where} has {count} columns called {name}: which one counts is not clear, so "
+                "leave one."
+            )
+    for name in needed:
+        if name not in header:
+            found = ", ".join(repr(column) for column in header[:20]) or "nothing"
+            raise DataError(
+                f"{where} lacks the column {name}: its first line holds {found}, and it needs "
+                f"{', '.join(COLUMNS)}, joined by commas."
+            )
 
 
 def _parse(text: str) -> list[Pair]:
@@ -145,11 +145,7 @@ def _parse(text: str) -> list[Pair]:
     try:
         header = [name.strip() for name in reader.fieldnames or ()]
         needed = [name for name in COLUMNS if name != "clean" or "noisy2" not in header]
-        missing = [name for name in needed if name not in header]
-        if missing:
-            raise DataError(
-                f"index.csv lacks the column {missing[0]}: it needs {', '.join(COLUMNS)}."
-            )
+        check_header(header, needed, "index.csv")
         reader.fieldnames = header
         pairs = [_parse_row(row, reader.line_num) for row in reader]
     except csv.Error as error:
@@ -158,7 +154,28 @@ def _parse(text: str) -> list[Pair]:
         ) from error
     if not pairs:
         raise DataError("index.csv has no rows: add one line for each pair of images.")
+    _check_repeats(pairs)
     return pairs
+
+
+def _check_repeats(pairs: list[Pair]) -> None:
+    """Refuse rows that would count twice, and few files that would make many records."""
+    seen: set[tuple[str, ...]] = set()
+    rows: Counter[str] = Counter()
+    for pair in pairs:
+        files = tuple(pair.files.values())
+        if files in seen:
+            raise DataError(
+                f"index.csv has two rows with {' and '.join(files)}: leave one, so that none "
+                "counts twice."
+            )
+        seen.add(files)
+        rows[pair.noisy] += 1
+        if rows[pair.noisy] > MAX_ROWS_OF_SHOT:
+            raise DataError(
+                f"index.csv has more than {MAX_ROWS_OF_SHOT} rows with {pair.noisy} as noisy: pair "
+                "each shot with its neighbours only."
+            )
 
 
 def _parse_row(row: dict, line: int) -> Pair:

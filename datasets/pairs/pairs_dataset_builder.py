@@ -10,12 +10,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from datasets.pairs.index import Index, read_file, read_index
+from datasets.pairs.findings import Findings
+from datasets.pairs.index import Index, read_index
 from datasets.pairs.splits import SPLITS, Pair
+from datasets.quantisation import STEPS, dequantisation_step
+from datasets.source_files import AS_USUAL, Reading
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.images import decode_image
 
-VERSION = "1.1.0"
+VERSION = "1.2.0"
 PATCH_SIZE = 64
 
 
@@ -29,14 +32,18 @@ class Config(tfds.core.BuilderConfig):
     patch_size: int = PATCH_SIZE
     dtype: str = "uint8"
     channels: int = 3
+    found: Findings = dataclasses.field(default_factory=Findings, compare=False)
 
 
-def make_config(source: Path, *, patch_size: int | None = None) -> Config:
+def make_config(
+    source: Path, *, patch_size: int | None = None, reading: Reading = AS_USUAL
+) -> Config:
     """Configuration of a folder; the index and the first pair are read.
 
     Args:
         source: folder with index.csv (see `datasets.pairs.index`).
         patch_size: side of the patches in pixels; None for 64.
+        reading: how its files are read.
 
     Raises:
         UsageError: if the patch size is not positive.
@@ -47,8 +54,8 @@ def make_config(source: Path, *, patch_size: int | None = None) -> Config:
         raise UsageError(
             f"patches have at least 1 pixel a side, not {patch_size}: give a larger patch size."
         )
-    index = read_index(source)
-    noisy = read_pair(index.folder, index.pairs[0])["noisy"]
+    index = read_index(source, reading)
+    noisy = read_pair(index.folder, index.pairs[0], reading)["noisy"]
     return Config(
         name="images",
         version=VERSION,
@@ -76,18 +83,17 @@ def facts(config: Config) -> dict[str, Any]:
     """
     assert config.index is not None
     folder = config.index.folder
-    if read_index(folder).digest != config.index.digest:
+    if read_index(folder, config.index.reading).digest != config.index.digest:
         raise DataError(
             f"the files of {folder} changed while they were read: run the command again."
         )
     unit = {
-        "uint8": "Values are stored as 8-bit integers, full scale 255; noisy ones are "
-        "dequantised with uniform noise "
-        "of one step, and likelihoods are densities in the unit of full scale.",
-        "uint16": "Values are stored as 16-bit integers, full scale 65535; no dequantisation.",
-        "float32": "Values are stored as floats in [0, 1]; no dequantisation.",
+        "uint8": "Values are stored as 8-bit integers, full scale 255",
+        "uint16": "Values are stored as 16-bit integers, full scale 65535",
+        "float32": "Values are stored as floats in [0, 1]",
     }[config.dtype]
-    notes = [unit, *config.index.notes]
+    notes = [f"{unit}; {config.found.dequantisation()}", *config.index.notes]
+    notes += config.found.doubts()
     if absent := [split for split in SPLITS if split not in config.index.clean_splits]:
         notes.append(
             f"There are no clean images in {', '.join(absent)}: pairs of noisy shots only."
@@ -118,14 +124,15 @@ def builder(config: Config, data_dir: str) -> "Builder":
     return Builder(config=config, data_dir=data_dir)
 
 
-def read_pair(folder: Path, pair: Pair) -> dict[str, np.ndarray]:
+def read_pair(folder: Path, pair: Pair, reading: Reading = AS_USUAL) -> dict[str, np.ndarray]:
     """Images of a pair by what they are (noisy, clean, noisy2), (H, W, C) of one size and type.
 
     Raises:
         DataError: if an image cannot be decoded, or they do not belong together.
     """
     images = {
-        kind: decode_image(read_file(folder, name), name) for kind, name in pair.files.items()
+        kind: decode_image(reading.read(folder, name), name, max_pixels=reading.max_pixels)
+        for kind, name in pair.files.items()
     }
     noisy = images["noisy"]
     for kind, image in images.items():
@@ -144,11 +151,14 @@ def read_pair(folder: Path, pair: Pair) -> dict[str, np.ndarray]:
             raise DataError(
                 f"{pair.noisy} is {_size(noisy)} and {name} is {_size(image)}: a pair has one size."
             )
-    if "noisy2" in images and np.array_equal(noisy, images["noisy2"]):
-        raise DataError(
-            f"{pair.noisy} and {pair.files['noisy2']} are the same image: give two shots of "
-            "the scene."
-        )
+    for kind, wanted in (("noisy2", "two shots of the scene"), ("clean", "one without noise")):
+        for shot in ("noisy", "noisy2"):
+            if {kind, shot} <= set(images) and kind != shot:
+                if np.array_equal(images[kind], images[shot]):
+                    raise DataError(
+                        f"{pair.files[shot]} and {pair.files[kind]} are the same image: give "
+                        f"{wanted}."
+                    )
     return images
 
 
@@ -165,7 +175,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             dtype=np.dtype(config.dtype),
             encoding=tfds.features.Encoding.BYTES,
         )
-        features = {
+        features: dict[str, Any] = {
             "noisy": patch,
             "camera": np.int32,
             "iso": np.int32,
@@ -176,6 +186,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             features["clean"] = patch
         if config.index.has_second_shots:
             features["noisy2"] = patch
+        shots = [shot for shot in STEPS if shot in features]
+        features |= {STEPS[shot]: np.float32 for shot in shots}
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
             description="Patches of clean and noisy images.",
@@ -183,11 +195,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict]]]:
         del dl_manager
+        config: Any = self.builder_config
+        config.found = Findings()
         return {split: self._generate_examples(split) for split in SPLITS}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         config: Any = self.builder_config
-        cameras, scenes = camera_names(config.index), scene_names(config.index)
+        cameras = camera_names(config.index)
+        scenes = {name: number for number, name in enumerate(scene_names(config.index))}
         pairs = [(n, pair) for n, pair in enumerate(config.index.pairs) if pair.split == split]
         side = config.patch_size
         # All splits have the same features: where one has no clean images, black stands in for
@@ -195,8 +210,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         black = np.zeros((side, side, config.channels), config.dtype)
         absent = {"clean": black} if config.index.clean_splits else {}
         for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image", disable=None):
-            images = read_pair(config.index.folder, pair)
+            images = read_pair(config.index.folder, pair, config.index.reading)
             height, width, _ = self._check_kind(images["noisy"], pair.noisy)
+            steps = {
+                STEPS[kind]: np.float32(dequantisation_step(image))
+                for kind, image in images.items()
+                if kind in STEPS
+            }
+            config.found.add(images, list(steps.values()))
             for row in range(0, height - side + 1, side):
                 for column in range(0, width - side + 1, side):
                     window = (slice(row, row + side), slice(column, column + side))
@@ -208,7 +229,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                             "camera": cameras.index(pair.camera),
                             "iso": pair.iso,
                             "image": number,
-                            "scene": scenes.index(pair.scene),
+                            "scene": scenes[pair.scene],
+                            **steps,
                         },
                     )
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -185,16 +185,16 @@ def _hold_out(
             groups[of(pair)].append(pair)
     order = sorted(groups, key=lambda name: hashlib.sha256(f"{split}\0{name}".encode()).digest())
     wanted = max(1, round(share * len(groups)))
-    kept = dict.fromkeys(order)
-    moved: list[str] = []
+    settings = {name: {pair.setting for pair in rows} for name, rows in groups.items()}
+    kept = Counter(setting for found in settings.values() for setting in found)
+    moved: set[str] = set()
     for covered in (True,) if strict else (True, False):
         for name in order:
-            if len(moved) == wanted or name not in kept:
+            if len(moved) == wanted or name in moved:
                 continue
-            others = {pair.setting for other in kept if other != name for pair in groups[other]}
-            if not covered or {pair.setting for pair in groups[name]} <= others:
-                moved.append(name)
-                del kept[name]
+            if not covered or all(kept[setting] > 1 for setting in settings[name]):
+                moved.add(name)
+                kept.subtract(settings[name])
     return [
         dataclasses.replace(pair, split=split)
         if pair.split == "train" and of(pair) in moved

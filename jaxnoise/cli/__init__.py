@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from jaxnoise import __version__
+from jaxnoise.cli._say import leave_closed, print_anything, printable, say
 from jaxnoise.errors import DataError, UsageError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -32,16 +33,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         foresaw.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    print_anything()
     try:
         arguments = _parser(_commands()).parse_args(argv)
         return arguments.run(arguments)
     except SystemExit as leave:  # argparse after --help and --version
         return int(leave.code or 0)
+    except BrokenPipeError:  # nobody reads the help to its end
+        leave_closed(sys.stdout)
+        return 0
     except (Exception, KeyboardInterrupt) as error:
         code, sentence = _code_and_sentence(error)
         if "--debug" in argv:
             traceback.print_exception(error)
-        print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)
+        say(f"jaxnoise: {sentence}", error=True)
         return code
 
 
@@ -77,9 +82,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _code_and_sentence(error: BaseException) -> tuple[int, str]:
     """Exit code of an error, and what to tell the user."""
-    # Names of strangers' files may hold codes for the terminal.
-    reason = "".join(letter if letter.isprintable() else " " for letter in str(error))
-    reason = " ".join(reason.split())[:1000]
+    reason = printable(str(error))[:1000]
     if isinstance(error, KeyboardInterrupt):
         return 130, "stopped by Ctrl-C."
     if isinstance(error, DataError):

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from jaxnoise.errors import UsageError
 
+MAX_PIXELS = 150_000_000
 PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
 IMAGES = """\
-Images are PNG (8 or 16 bit), TIFF or NPZ (8 or 16 bit, or float) with the channels that the model
-was trained on: 3 for RGB, 4 for packed raw in the order R, Gr, Gb, B. A mosaic of one channel is
-packed and put back when --bayer names its pattern; its sides may be odd.
+Images are PNG (8 or 16 bit), TIFF or NPZ (8 or 16 bit, or float), JPEG or WebP, with the channels
+that the model was trained on: 3 for RGB, 4 for packed raw in the order R, Gr, Gb, B. A mosaic of
+one channel is packed and put back when --bayer names its pattern; its sides may be odd. An NPZ file
+may carry cfa, black_level and white_level beside its array, which count where no option says it.
 """
 OUTPUTS = """\
-Each output has its input's name, format, type, shape and levels. Floats are neither rounded nor
-clipped, and have the precision of 32 bits. Metadata (EXIF, colour profiles, other arrays of an NPZ
-file) are not carried over.
+Each output has its input's name, format, type, shape and levels; photographs (JPEG, WebP) become
+PNG, and --format chooses another. Images are turned as their orientation tag says, and an opaque
+alpha channel is left out. Floats are neither rounded nor clipped, and have the precision of 32
+bits. Metadata (EXIF, colour profiles, other arrays of an NPZ file) are not carried over.
 """
 
 
@@ -41,6 +44,18 @@ def add_image_arguments(parser: argparse.ArgumentParser, given: str, made: str) 
         type=Path,
         required=True,
         help=f"where {made} images go; folders keep their structure",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("png", "tiff", "npz"),
+        help=f"of {made} images [that of each image, png for JPEG and WebP]",
+    )
+    parser.add_argument(
+        "--max-pixels",
+        metavar="N",
+        type=int,
+        default=MAX_PIXELS,
+        help=f"refuse images of more; limits of their bytes grow with it [{MAX_PIXELS:,}]",
     )
     parser.add_argument("--force", action="store_true", help="replace outputs that exist")
     parser.add_argument(
@@ -73,22 +88,26 @@ def add_level_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_image_arguments(arguments: argparse.Namespace) -> tuple[float, ...]:
+def check_image_arguments(arguments: argparse.Namespace) -> tuple[float, ...] | None:
     """Refuses what the options of this file cannot mean; the black levels.
 
     Args:
         arguments: of the command line.
 
     Returns:
-        The black levels in the file's units, one or several.
+        The black levels in the file's units, one or several; None where the option is not given.
 
     Raises:
         UsageError: names the option and what it may be.
     """
     if arguments.rows is not None and arguments.rows < 1:
         raise UsageError(f"--rows must be at least 1, not {arguments.rows}.")
+    if arguments.max_pixels < 1:
+        raise UsageError(f"--max-pixels must be at least 1, not {arguments.max_pixels}.")
     check_finite("--white-level", arguments.white_level)
-    text = arguments.black_level or "0"
+    if arguments.black_level is None:
+        return None
+    text = arguments.black_level
     try:
         levels = tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnoise.errors import DataError, UsageError
+from jaxnoise.io.images import PHOTOGRAPHS, StoredImage
 from jaxnoise.raw.levels import full_scale
 from jaxnoise.raw.mosaic import by_channel, mosaic_to_packed, packed_to_mosaic
 
 DARK = 0.25
-"""A 16-bit raw image whose brightest pixel is below this fraction may have a lower full scale."""
+"""A 16-bit image whose brightest pixel is below this fraction may have a lower full scale."""
 
 
 class Layout(NamedTuple):
@@ -17,13 +18,72 @@ class Layout(NamedTuple):
 
     Attributes:
         phase: the pattern of mosaics; None for images whose channels are colours.
-        black_level: in the file's units, one number or one for each channel or place.
+        black_level: in the file's units, one number or one for each channel or place; None where
+            nothing is said of it, which is 0.
         white_level: in the file's units; None for the full scale of the type.
     """
 
     phase: str | None
-    black_level: tuple[float, ...]
+    black_level: tuple[float, ...] | None
     white_level: float | None
+
+    def of(self, stored: StoredImage, name: str) -> "Layout":
+        """The layout of an image, which its file may state where the options do not.
+
+        Args:
+            stored: the image.
+            name: what to call it in errors.
+
+        Raises:
+            UsageError: the image is a mosaic that its file wants turned.
+        """
+        said, mosaic = stored.levels, stored.pixels.shape[2] == 1
+        phase = self.phase or (said.phase if mosaic else None)
+        if phase is not None and stored.turned:
+            raise UsageError(
+                f"{name} has an orientation tag, and turned the pattern of a mosaic is another: "
+                "save it upright and without the tag."
+            )
+        black = said.black_level if self.black_level is None else self.black_level
+        white = said.white_level if self.white_level is None else self.white_level
+        return Layout(phase, black, white)
+
+    def doubts(self, stored: StoredImage, name: str, *, linear: bool) -> dict[str, str]:
+        """Sentences on numbers that may not mean what the options say, by what they are about.
+
+        Args:
+            stored: the image, of which this is the layout that `of` gave.
+            name: what to call it.
+            linear: whether the noise is that of numbers that are linear in light.
+        """
+        found, pixels = {}, stored.pixels
+        high = float(pixels.max())
+        if self.white_level is not None and high > self.white_level:
+            found["white"] = (
+                f"the brightest pixel of {name} is {high:g}, above the white level "
+                f"{self.white_level:g}: give the full scale of its numbers with --white-level."
+            )
+        for what in ("phase", "black_level", "white_level"):
+            stated, used = getattr(stored.levels, what), getattr(self, what)
+            if stated is not None and used is not None and stated != used:
+                option = {"phase": "--bayer"}.get(what, f"--{what.replace('_', '-')}")
+                found[what] = (
+                    f"{name} states {_spelt(stated)} itself, and {option} says {_spelt(used)}, "
+                    "which counts: leave the option out if the file is right."
+                )
+        colours = pixels.dtype == np.uint8 and pixels.shape[2] == 3
+        if linear and (stored.format in PHOTOGRAPHS or colours and self.white_level is None):
+            found["linear"] = (
+                f"{name} looks like an sRGB photograph, whose numbers are not linear in light: "
+                "noise of two numbers is that of raw, so undo the tone curve first."
+            )
+        full = full_scale(pixels.dtype)
+        if self.white_level is None and pixels.dtype == np.uint16 and high < DARK * full:
+            found["dark"] = (
+                f"the brightest pixel of {name} is {high:g} of {full:g}: if full scale is lower, "
+                "give --white-level."
+            )
+        return found
 
     def packed(self, pixels: np.ndarray) -> np.ndarray:
         """An image whose channels are colours.
@@ -62,7 +122,7 @@ class Layout(NamedTuple):
         Raises:
             UsageError: there are several black levels for a mosaic, but not four.
         """
-        black = self.black_level
+        black = self.black_level or (0.0,)
         if self.phase is not None and len(black) > 1:
             black = by_channel(black, self.phase)
         white = full_scale(dtype) if self.white_level is None else self.white_level
@@ -116,23 +176,7 @@ class Layout(NamedTuple):
         given = f"a mosaic by --bayer {self.phase}" if self.phase else f"{channels} channel(s)"
         raise UsageError(f"{name} has {given}, the model was trained on others: give it {kind}.")
 
-    def doubt(self, pixels: np.ndarray, name: str) -> str:
-        """A sentence where raw numbers fill so little of their type that full scale may be lower.
 
-        Args:
-            pixels: as stored, shape (H, W, C).
-            name: what to call the image.
-
-        Returns:
-            The sentence, or nothing.
-        """
-        raw = self.phase is not None or pixels.shape[2] in (1, 4)
-        if not raw or self.white_level is not None or pixels.dtype != np.uint16:
-            return ""
-        high, full = pixels.max(), full_scale(pixels.dtype)
-        if high >= DARK * full:
-            return ""
-        return (
-            f"the brightest pixel of {name} is {high} of {full:g}: if full scale is lower, give "
-            "--white-level."
-        )
+def _spelt(stated: Any) -> str:
+    parts = stated if isinstance(stated, tuple) else (stated,)
+    return ",".join(part if isinstance(part, str) else f"{part:g}" for part in parts)

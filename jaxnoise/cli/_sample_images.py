@@ -1,12 +1,12 @@
 """From a clean image to a noisy one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from jaxnoise.cli._image_files import Job
 from jaxnoise.cli._layouts import Layout
-from jaxnoise.cli._sample_sources import Source
+from jaxnoise.cli._sample_sources import Band, Light, Source
 from jaxnoise.errors import DataError
 from jaxnoise.io.image_writer import write_image
 from jaxnoise.io.images import StoredImage
@@ -15,16 +15,16 @@ from jaxnoise.tiles import Progress
 
 
 def put_noise(
-    job: Job, stored: StoredImage, progress: Progress, *, source: Source, layout: Layout
+    job: Job, stored: StoredImage, layout: Layout, progress: Progress, *, source: Source
 ) -> np.ndarray:
     """Puts noise on an image, and writes the noise alone where it is asked for.
 
     Args:
         job: the image and where it goes.
         stored: the image.
+        layout: of the image.
         progress: called with the fraction done.
         source: of the noise.
-        layout: of the image.
 
     Returns:
         The noisy pixels, in the unit, type and shape of the stored ones.
@@ -36,10 +36,12 @@ def put_noise(
     noisy, noise = noisy_image(
         stored.pixels,
         layout,
-        lambda clean: source.draw(job.name, clean, progress),
+        lambda light, shape: source.bands(job.name, light, shape, progress),
         name=str(job.source),
+        keep_noise=job.noise_output is not None,
     )
     if job.noise_output is not None:
+        assert noise is not None
         job.noise_output.parent.mkdir(parents=True, exist_ok=True)
         format = "NPZ" if job.noise_output.suffix == ".npz" else "TIFF"
         noise = np.ascontiguousarray(noise).reshape(stored.shape)
@@ -50,38 +52,51 @@ def put_noise(
 def noisy_image(
     pixels: np.ndarray,
     layout: Layout,
-    draw: Callable[[np.ndarray], np.ndarray],
+    draw: Callable[[Light, tuple[int, ...]], Iterator[Band]],
     *,
     name: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """An image with noise, and the noise alone.
+    keep_noise: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """An image with noise, and the noise alone; beside them no copy of the image is made in floats.
 
     Args:
-        pixels: the clean image as stored, shape (H, W, C); C = 1 for a mosaic.
+        pixels: the clean image as stored, shape (H, W, C); C = 1 for a mosaic. Overwritten unless
+            it is one.
         layout: what its numbers mean.
-        draw: from the clean image, packed if it is a mosaic, as a fraction of full scale in [0, 1],
-            to noise of the same shape and unit.
+        draw: from a function that gives rows of the clean image, packed if it is a mosaic, as a
+            fraction of full scale in [0, 1], and the shape of the image, to noise of the same unit,
+            rows by rows from the top.
         name: what to call the image in errors.
+        keep_noise: whether the noise alone is wanted.
 
     Returns:
         The noisy image in the units and type of `pixels`, and the noise as a fraction of full
-        scale, both of the shape of `pixels`.
+        scale or None, both of the shape of `pixels`.
 
     Raises:
         UsageError: the levels do not fit the image.
         DataError: floats are beyond [0, 1] without a stated white level, or the noise is not
             finite.
     """
-    packed, levels = layout.packed(pixels), layout.levels(pixels.dtype)
     layout.check_floats(pixels, name)
-    clean = to_fraction(packed, **levels)
-    # What lies beyond black and white has the noise of black and white.
-    np.clip(clean, 0.0, 1.0, out=clean)
-    noise = draw(clean)
-    if not np.isfinite(noise).all():
-        raise DataError(
-            f"the noise for {name} is not finite: use a smaller --temperature or another model."
-        )
-    noisy = add_noise(packed, noise, **levels)
-    height, width, _ = pixels.shape
-    return layout.unpacked(noisy, (height, width)), layout.unpacked(noise, (height, width))
+    packed, levels = layout.packed(pixels), layout.levels(pixels.dtype)
+    if not packed.flags.writeable:
+        packed = packed.copy()
+    highest = max(float(levels["white_level"]), float(packed.max()))
+    kept = np.empty(packed.shape, np.float32) if keep_noise else None
+
+    def light(rows: slice) -> np.ndarray:
+        clean = to_fraction(packed[rows], **levels)
+        # What lies beyond black and white has the noise of black and white.
+        return np.clip(clean, 0.0, 1.0, out=clean)
+
+    for rows, noise in draw(light, packed.shape):
+        if not np.isfinite(noise).all():
+            raise DataError(
+                f"the noise for {name} is not finite: use a smaller --temperature or another model."
+            )
+        if kept is not None:
+            kept[rows] = noise
+        packed[rows] = add_noise(packed[rows], noise, highest=highest, **levels)
+    size = pixels.shape[0], pixels.shape[1]
+    return layout.unpacked(packed, size), None if kept is None else layout.unpacked(kept, size)

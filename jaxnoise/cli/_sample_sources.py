@@ -1,17 +1,26 @@
 """Where the noise of `jaxnoise sample` comes from: a trained model, or two numbers.
 
 Either kind has `channels`, the channels that images must have or None, `description`, to be read in
-a sentence, and `draw`, a function of the seed, the image's name and its pixels.
+a sentence, and `bands`, a function of the seed, the image's name and its pixels.
 """
 
 import hashlib
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from jaxnoise import tiles
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import UsageError
 from jaxnoise.tiles import Progress
+
+BAND_VALUES = 2**20
+Light = Callable[[slice], np.ndarray]
+"""From rows of an image to them as fractions of full scale."""
+Band = tuple[slice, np.ndarray]
+"""Rows of an image, and their noise."""
 
 
 class ModelNoise:
@@ -51,16 +60,19 @@ class ModelNoise:
         at_iso = "ISO not stated" if self._iso == NOT_STATED else f"ISO {self._iso:g}"
         self.description = f"the noise of {camera} at {at_iso}"
 
-    def draw(self, name: str, clean: np.ndarray, progress: Progress) -> np.ndarray:
-        """Noise of an image.
+    def bands(
+        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
+    ) -> Iterator[Band]:
+        """Noise of an image, rows by rows from the top.
 
         Args:
             name: the image's name.
-            clean: shape (H, W, C), fraction of full scale in [0, 1].
+            light: gives rows of the image as fractions of full scale in [0, 1].
+            shape: (H, W, C) of the image.
             progress: called with the fraction done.
 
-        Returns:
-            Same shape and unit.
+        Yields:
+            Rows, and their noise in the same unit.
         """
         import jax
 
@@ -68,17 +80,19 @@ class ModelNoise:
         key = self._key
         for word in _words(name):
             key = jax.random.fold_in(key, word)
-        return opened.model.sample_image(
+        whole = slice(0, shape[0])
+        noise = opened.model.sample_image(
             key,
             opened.variables,
             opened.config,
-            clean,
+            light(whole),
             self._camera,
             self._iso,
             temperature=self._temperature,
             rows=self._rows,
             progress=progress,
         )
+        yield whole, noise
 
 
 class ShotReadNoise:
@@ -90,18 +104,34 @@ class ShotReadNoise:
         self._shot, self._read, self._seed, self._rows = shot, read, seed, rows
         self.description = f"noise of variance {shot:g} * clean + {read:g}"
 
-    def draw(self, name: str, clean: np.ndarray, progress: Progress) -> np.ndarray:
-        """Noise of an image; see `ModelNoise.draw`."""
+    def bands(
+        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
+    ) -> Iterator[Band]:
+        """Noise of an image, rows by rows; see `ModelNoise.bands`."""
         from jaxnoise.noise import shot_read
 
-        return shot_read.sample_image(
-            np.random.default_rng([self._seed, *_words(name)]),
-            clean,
-            shot=self._shot,
-            read=self._read,
-            rows=self._rows,
-            progress=progress,
-        )
+        random = _GoesOn(np.random.PCG64(np.random.SeedSequence([self._seed, *_words(name)])))
+        rows = tiles.rows_at_a_time(self._rows, math.prod(shape[1:]), most=BAND_VALUES)
+        for band in tiles.bands(shape[0], rows):
+            clean = light(band)
+            yield (
+                band,
+                shot_read.sample_image(
+                    random, clean, shot=self._shot, read=self._read, rows=self._rows
+                ),
+            )
+            progress(band.stop / shape[0])
+
+
+class _GoesOn(np.random.Generator):
+    """A generator whose children go on where they stopped: bands get the noise of the whole."""
+
+    _children: list[np.random.Generator] | None = None
+
+    def spawn(self, n_children: int) -> list[np.random.Generator]:
+        if self._children is None:
+            self._children = list(np.random.Generator(self.bit_generator).spawn(n_children))
+        return self._children
 
 
 Source = ModelNoise | ShotReadNoise

@@ -12,7 +12,7 @@ from jaxnoise.cli._image_options import (
 )
 
 NAME = "denoise"
-SUMMARY = "Take the noise off images of any size: PNG, TIFF, NPZ, raw mosaics."
+SUMMARY = "Take the noise off images of any size: PNG, TIFF, NPZ, JPEG, raw."
 
 DETAILS = f"""\
 {IMAGES}
@@ -60,19 +60,28 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._image_files import others, plan
     from jaxnoise.cli._image_jobs import do_all
     from jaxnoise.cli._layouts import Layout
+    from jaxnoise.cli._say import say
 
-    jobs, left_alone = plan(arguments.inputs, arguments.output, force=arguments.force)
+    jobs, left_alone = plan(
+        arguments.inputs, arguments.output, force=arguments.force, format=arguments.format
+    )
     denoiser = Denoiser(arguments.model, rows=arguments.rows)
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
 
-    def change(job, stored, progress):
+    def change(job, stored, own_layout, progress):
         return denoised_image(
             stored.pixels,
-            layout,
+            own_layout,
             lambda noisy: denoiser.denoise(noisy, progress),
             name=str(job.source),
         )
 
-    do_all(jobs, change, layout=layout, channels=denoiser.channels)
-    print(f"{len(jobs)} denoised image(s) are in {arguments.output}.{others(left_alone)}")
+    do_all(
+        jobs,
+        change,
+        layout=layout,
+        channels=denoiser.channels,
+        max_pixels=arguments.max_pixels,
+    )
+    say(f"{len(jobs)} denoised image(s) are in {arguments.output}.{others(left_alone)}")
     return 0

@@ -15,7 +15,7 @@ from jaxnoise.cli._image_options import (
 from jaxnoise.errors import UsageError
 
 NAME = "sample"
-SUMMARY = "Put the noise of a camera on images of any size: PNG, TIFF, NPZ, raw mosaics."
+SUMMARY = "Put the noise of a camera on images of any size: PNG, TIFF, NPZ, JPEG, raw."
 
 MAX_SEED = 2**31 - 1
 LOUDEST = 1e6
@@ -90,9 +90,14 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._layouts import Layout
     from jaxnoise.cli._sample_images import put_noise
     from jaxnoise.cli._sample_sources import ModelNoise, ShotReadNoise
+    from jaxnoise.cli._say import say
 
     jobs, left_alone = plan(
-        arguments.inputs, arguments.output, with_noise=arguments.noise, force=arguments.force
+        arguments.inputs,
+        arguments.output,
+        with_noise=arguments.noise,
+        force=arguments.force,
+        format=arguments.format,
     )
     if arguments.model is None:
         source = ShotReadNoise(
@@ -108,17 +113,23 @@ def run(arguments: argparse.Namespace) -> int:
             rows=arguments.rows,
         )
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
-    change = partial(put_noise, source=source, layout=layout)
-    do_all(jobs, change, layout=layout, channels=source.channels)
-    print(
+    do_all(
+        jobs,
+        partial(put_noise, source=source),
+        layout=layout,
+        channels=source.channels,
+        max_pixels=arguments.max_pixels,
+        linear=arguments.model is None,
+    )
+    say(
         f"{len(jobs)} image(s) with {source.description}, seed {arguments.seed}, are in "
         f"{arguments.output}.{others(left_alone)}"
     )
     return 0
 
 
-def _check(arguments: argparse.Namespace) -> tuple[float, ...]:
-    """Refuses options that do not go together; the black levels."""
+def _check(arguments: argparse.Namespace) -> tuple[float, ...] | None:
+    """Refuses options that do not go together; the black levels, where they are given."""
     simple = {"--shot": arguments.shot, "--read": arguments.read}
     of_model = {
         "--camera": arguments.camera,

@@ -1,7 +1,9 @@
 """Writing images: PNG, TIFF and NPZ, each file complete or not there at all."""
 
+import hashlib
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -12,8 +14,8 @@ from jaxnoise.errors import UsageError
 
 TYPES = {
     "PNG": ("uint8", "uint16"),
-    "TIFF": ("uint8", "uint16", "float32", "float64"),
-    "NPZ": ("uint8", "uint16", "float32", "float64"),
+    "TIFF": ("uint8", "uint16", "float16", "float32", "float64"),
+    "NPZ": ("uint8", "uint16", "float16", "float32", "float64"),
 }
 """Types of numbers that are written, by format."""
 
@@ -24,16 +26,18 @@ def write_image(
     *,
     format: str,
     array_name: str = "image",
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Writes an image file in one step: after a crash there is the old file, the new one or none.
 
     Args:
         path: where the file goes; its folder must exist, and an older file there is replaced.
-        image: shape (H, W) or (H, W, C), values as they are to be stored. PNG holds 1 or 3
-            channels, TIFF and NPZ any number.
-        format: "PNG" (uint8, uint16), "TIFF" or "NPZ" (these and float32, float64), whatever the
-            name of the file says.
+        image: shape (H, W) or (H, W, C), values as they are to be stored, in any byte order. PNG
+            holds 1 or 3 channels, TIFF and NPZ any number.
+        format: "PNG" (uint8, uint16), "TIFF" or "NPZ" (these and float16, float32, float64),
+            whatever the name of the file says.
         array_name: what the array is called in an NPZ file, as a Python name.
+        beside: other arrays of an NPZ file, by name.
 
     Raises:
         UsageError: if the format cannot hold such an image.
@@ -42,7 +46,11 @@ def write_image(
     _check(image, format)
     if not array_name.isidentifier():
         raise UsageError(f"'{array_name}' cannot name an array: use letters, digits and _.")
-    temporary = path.with_name(f".{path.name}.writing")
+    # Short, so that a name of any length that the system takes can be written.
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    temporary = path.with_name(f".{short}.writing")
+    # Encoders take the bytes as they lie.
+    image = np.asarray(image, image.dtype.newbyteorder("="))
     try:
         with temporary.open("wb") as file:
             if format == "PNG":
@@ -50,7 +58,7 @@ def write_image(
             elif format == "TIFF":
                 _write_tiff(file, image)
             else:
-                _write_npz(file, image, array_name)
+                _write_npz(file, {array_name: image, **(beside or {})})
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -98,8 +106,9 @@ def _grey_as_plane(image: np.ndarray) -> np.ndarray:
     return image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
 
 
-def _write_npz(file: IO[bytes], image: np.ndarray, array_name: str) -> None:
+def _write_npz(file: IO[bytes], arrays: Mapping[str, np.ndarray]) -> None:
     # numpy.savez takes names as keywords, of which some already mean something else.
     with zipfile.ZipFile(file, "w") as archive:
-        with archive.open(f"{array_name}.npy", "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, np.ascontiguousarray(image))
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array))

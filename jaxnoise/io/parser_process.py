@@ -32,6 +32,7 @@ START_SECONDS = 60.0
 # Processor time tells a hanging parser from a slow disk; the clock catches what waits for ever.
 PROCESSOR_SECONDS, BYTES_PER_PROCESSOR_SECOND = 4.0, 5e6
 CLOCK_SECONDS, BYTES_PER_CLOCK_SECOND = 60.0, 1e6
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 _AGAIN = "copy it again from its source or leave it out"
 
 
@@ -89,24 +90,16 @@ class ParserProcess:
             "arguments": {**arguments, "max_bytes": self.max_bytes},
         }
         try:
-            process = self._process or self._start()
-            assert process.stdin is not None
-            deadline = time.monotonic() + CLOCK_SECONDS + size / BYTES_PER_CLOCK_SECOND
+            header, value = self._ask(request, path, size)
+        except _EndedFromOutside:  # which says nothing of the file
             try:
-                process.stdin.write(json.dumps(request).encode() + b"\n")
-                header, arrays = self._receive(process, deadline)
-                value = _assemble(header["value"], arrays) if "value" in header else None
-            except (EOFError, BrokenPipeError):
-                raise DataError(self._obituary(process, path, processor)) from None
-            except TimeoutError as error:
-                raise DataError(
-                    f"{path} takes too long to read: check the disk it lies on, or {_AGAIN}."
-                ) from error
-            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-                raise DataError(f"{path} confused its reader: {_AGAIN}.") from error
-        except BaseException:
-            self.close()
-            raise
+                header, value = self._ask(request, path, size)
+            except _EndedFromOutside as ended:
+                raise UsageError(
+                    f"the process that reads {path} was ended from outside twice ({ended}): find "
+                    "out what ends it, perhaps a system short of memory, and give the same command "
+                    "again."
+                ) from None
         if "refusal" in header:
             # It may quote names from the file, of any length and with codes for the terminal.
             reason = str(header["refusal"])[:MAX_REASON]
@@ -119,6 +112,28 @@ class ParserProcess:
         if "failure" in header:
             raise DataError(f"{path} cannot be decoded: {_AGAIN}.")
         return value
+
+    def _ask(self, request: dict[str, Any], path: Path, size: int) -> tuple[dict[str, Any], Any]:
+        """The child's header and the value, if there is one; after an error the child is gone."""
+        try:
+            process = self._process or self._start()
+            assert process.stdin is not None
+            deadline = time.monotonic() + CLOCK_SECONDS + size / BYTES_PER_CLOCK_SECOND
+            try:
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                header, arrays = self._receive(process, deadline)
+                return header, _assemble(header["value"], arrays) if "value" in header else None
+            except (EOFError, BrokenPipeError):
+                raise self._obituary(process, path, request["seconds"]) from None
+            except TimeoutError as error:
+                raise DataError(
+                    f"{path} takes too long to read: check the disk it lies on, or {_AGAIN}."
+                ) from error
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+                raise DataError(f"{path} confused its reader: {_AGAIN}.") from error
+        except BaseException:
+            self.close()
+            raise
 
     def _start(self) -> subprocess.Popen[bytes]:
         root = str(Path(__file__).parents[2])
@@ -163,14 +178,22 @@ class ParserProcess:
             arrays.append(np.frombuffer(content, dtype).reshape(shape, order="F"))
         return header, arrays
 
-    def _obituary(self, process: subprocess.Popen[bytes], path: Path, processor: float) -> str:
+    def _obituary(
+        self, process: subprocess.Popen[bytes], path: Path, processor: float
+    ) -> Exception:
         try:
             code = process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             code = 0
+        if -code in _FROM_OUTSIDE:
+            return _EndedFromOutside(signal.Signals(-code).name)
         if code == -signal.SIGPROF:
-            return f"{path} takes more than {processor:.0f} s to read: {_AGAIN}."
-        return f"{path} ended its reader (exit status {code}): {_AGAIN}."
+            return DataError(f"{path} takes more than {processor:.0f} s to read: {_AGAIN}.")
+        return DataError(f"{path} ended its reader (exit status {code}): {_AGAIN}.")
+
+
+class _EndedFromOutside(Exception):
+    """The child was ended by a signal that no parser causes; which one."""
 
 
 def _size_of(path: Path) -> int:

@@ -94,6 +94,7 @@ def add_noise(
     *,
     black_level: Levels,
     white_level: Level,
+    highest: Level | None = None,
 ) -> Shaped[np.ndarray, "H W C"]:
     """The noisy image in the stored units and type, as a converter would give it.
 
@@ -102,11 +103,11 @@ def add_noise(
         noise: same shape, fraction of full scale, finite.
         black_level: in stored units, a number or one for each channel, shape (C,).
         white_level: in stored units, above every black level.
+        highest: in stored units, to which integers are clipped; None for the white level, or for
+            the largest number of the clean image where that is above it.
 
     Returns:
-        Same shape and dtype. Integers are rounded and clipped to [0, white level], or to the
-        largest number of the clean image where that is above the white level. Floats are neither
-        rounded nor clipped.
+        Same shape and dtype. Integers are rounded and clipped to [0, highest]; floats are neither.
 
     Raises:
         UsageError: if the noise has another shape than the image or holds integers, the levels do
@@ -117,7 +118,8 @@ def add_noise(
     check_same(noise=noise, stored=stored)
     _, scale = _black_and_scale(stored.dtype, stored.shape[-1], black_level, white_level)
     noisy = np.empty_like(stored)
-    highest = max(float(white_level), float(stored.max()))
+    if highest is None:
+        highest = max(float(white_level), float(stored.max()))
     for rows in _blocks(stored):
         block = stored[rows] + noise[rows].astype(np.float64) * scale
         noisy[rows] = _rounded(block, stored.dtype, highest)

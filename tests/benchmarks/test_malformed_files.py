@@ -28,6 +28,19 @@ def test_a_few_malformed_files_are_refused_or_harmless(tmp_path):
     assert [row.get("changed", 0) for name, row in table.items() if name != "TIFF"] == [0] * 5
 
 
+def test_files_that_declare_much_cost_little(tmp_path):
+    command = ["--bombs", "4", "--formats", "JPEG", "WebP", "--output", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.malformed_files", *command],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    table = json.loads((tmp_path / "declared_bombs.json").read_text())["results"]["formats"]
+    assert {name: row["files"] for name, row in table.items()} == {"JPEG": 2, "WebP": 2}
+    assert all(row["peak_memory_mib"] < 1024 for row in table.values())
+
+
 MISBEHAVING = """
 import json, os, sys, time
 from pathlib import Path

@@ -8,7 +8,6 @@ from datasets.clipping import (
     WINDOW,
     has_clipping,
     is_clipped,
-    quantisation_step,
     valid_pixels,
 )
 
@@ -69,10 +68,3 @@ def test_unclipped_images_and_rare_accidents_count_in_full():
     noisy[0, 0, 0, 0] = 0.0
     assert not has_clipping([noisy])
     assert valid_pixels([noisy[1:]]).all()
-
-
-@pytest.mark.parametrize("step", [1, 16, 257])
-def test_the_step_of_few_levels_in_a_wide_type_is_found(step):
-    levels = np.random.default_rng(2).integers(0, 65535 // step, (3, 50, 50, 1)) * step
-    assert quantisation_step(levels.astype(np.uint16)) == pytest.approx(step / 65535)
-    assert quantisation_step(np.zeros((1, 1), np.float32)) == 0

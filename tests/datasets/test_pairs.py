@@ -132,9 +132,9 @@ def test_dequantisation_depends_on_step_in_training_and_on_the_example_in_evalua
 @pytest.mark.fast
 @pytest.mark.parametrize("kind", ["png", "tiff", "npz"])
 def test_deeper_images_are_fed_without_dequantisation(kind: str, pairs, open_pairs):
-    image = pairs.random.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
+    both = pairs.random.integers(0, 65536, (2, 8, 8, 3), dtype=np.uint16)
     for row in pairs.rows:
-        for column in (0, 1):
+        for column, image in enumerate(both):
             row[column] = f"{Path(row[column]).stem}.{kind}"
             if kind == "png":
                 pairs.save(row[column], image)
@@ -144,8 +144,8 @@ def test_deeper_images_are_fed_without_dequantisation(kind: str, pairs, open_pai
                 pairs.save(row[column], image / np.float32(65535))
     data = open_pairs(pairs)
     batch = everything(data, "test")
-    np.testing.assert_allclose(batch["noisy"][0] * 65535, image, atol=0.01)
-    np.testing.assert_array_equal(batch["noisy"], batch["clean"])
+    np.testing.assert_allclose(batch["noisy"][0] * 65535, both[0], atol=0.01)
+    np.testing.assert_allclose(batch["clean"][0] * 65535, both[1], atol=0.01)
     assert any("no dequantisation" in note for note in data.notes)
 
 

@@ -1,6 +1,7 @@
 """Every mistake in a user's folder is one sentence, and nothing is written."""
 
 import io
+import os
 import shutil
 import struct
 import zlib
@@ -25,7 +26,7 @@ def spoil_float(pairs, value: float):
     for row in pairs.rows:
         for column in (0, 1):
             row[column] = f"{Path(row[column]).stem}.npz"
-            pairs.save(row[column], np.full((8, 8, 3), 0.5, np.float32))
+            pairs.save(row[column], np.full((8, 8, 3), 0.5 + column / 8, np.float32))
     image = np.full((8, 8, 3), 0.5, np.float32)
     image[1, 2, 0] = value
     pairs.save(pairs.rows[2][0], image)
@@ -33,7 +34,7 @@ def spoil_float(pairs, value: float):
 
 def spoil_kind(pairs, image: np.ndarray, columns: tuple[int, ...]):
     for column in columns:
-        pairs.save(pairs.rows[2][column], image)
+        pairs.save(pairs.rows[2][column], image + image.dtype.type(column))
 
 
 def second_shots(spoil_row: Callable, clean: tuple[str, ...] = ("test",)) -> Callable:
@@ -80,7 +81,7 @@ MISTAKES = {
     ),
     "no rows": (lambda p: p.rows.clear(), "no rows"),
     "file missing": (lambda p: (p.path / p.rows[3][1]).unlink(), "3_clean.png"),
-    "folder for a file": (lambda p: p.rows[1].__setitem__(0, "."), "cannot be read"),
+    "folder for a file": (lambda p: p.rows[1].__setitem__(0, "."), "cannot read"),
     "path up": (lambda p: p.rows[1].__setitem__(0, "../pairs/1_noisy.png"), "outside"),
     "path absolute": (
         lambda p: p.rows[1].__setitem__(0, str(p.path / "1_noisy.png")),
@@ -131,7 +132,7 @@ MISTAKES = {
         "smaller than a patch of 8",
     ),
     "text for an image": (lambda p: spoil_png(p, b"not an image"), "neither PNG"),
-    "jpeg": (lambda p: spoil_png(p, b"\xff\xd8\xff\xe0" + bytes(99)), "neither PNG"),
+    "jpeg": (lambda p: spoil_png(p, b"\xff\xd8\xff\xe0" + bytes(99)), "decoded"),
     "image cut": (
         lambda p: spoil_png(p, (p.path / p.rows[2][0]).read_bytes()[:300]),
         "cannot be decoded",
@@ -179,6 +180,42 @@ MISTAKES = {
     "clean in a part without splits": (
         second_shots(lambda p, row: setattr(p, "header", p.header.replace("split", "other"))),
         "clean image in 1 of the 6 rows:",
+    ),
+    "noisy a copy of clean": (
+        lambda p: shutil.copy(p.path / p.rows[2][1], p.path / p.rows[2][0]),
+        "2_noisy.png and 2_clean.png are the same image: give one without noise",
+    ),
+    "second shot a copy of clean": (
+        second_shots(lambda p, row: shutil.copy(p.path / row[1], p.path / row[6]), ("train",)),
+        "2_noisy2.png and 2_clean.png are the same image",
+    ),
+    "column twice": (
+        lambda p: (
+            setattr(p, "header", "noisy,clean,camera,iso,scene,split,clean")
+            or [row.append(row[1]) for row in p.rows]
+        ),
+        "2 columns called clean",
+    ),
+    "semicolons": (
+        lambda p: setattr(p, "header", "noisy;clean;camera;iso;scene;split"),
+        "lacks the column noisy: its first line holds 'noisy;clean;camera;iso;scene;split'",
+    ),
+    "a row twice": (lambda p: p.rows.append(list(p.rows[2])), "two rows with 2_noisy.png and 2_cl"),
+    "a shot in too many rows": (
+        lambda p: p.rows.extend(
+            [p.rows[0][0], f"{number}.png", *p.rows[0][2:]] for number in range(100)
+        ),
+        "more than 100 rows with 0_noisy.png",
+    ),
+    "pipe": (
+        lambda p: (p.path / p.rows[2][0]).unlink() or os.mkfifo(p.path / p.rows[2][0]),
+        "no file but a pipe",
+    ),
+    "link to a device": (
+        lambda p: (
+            (p.path / p.rows[2][0]).unlink() or (p.path / p.rows[2][0]).symlink_to("/dev/zero")
+        ),
+        "a link that leaves its folder",
     ),
     "pickle": (lambda p: spoil_png(p, pickled()), "object"),
     "nan": (lambda p: spoil_float(p, np.nan), "NaN"),

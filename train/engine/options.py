@@ -46,6 +46,12 @@ class Options:
     source: Path | None = option(
         None, "folder of your own files, for data sets that read them", places=True
     )
+    follow_links: bool = option(
+        False, "read files outside of --source that links or index.csv lead to", places=True
+    )
+    max_pixels: int = option(
+        150_000_000, "pixels of an image of yours, more are refused", minimum=1, places=True
+    )
     data_seed: int = option(0, "seed of simulated data", minimum=0, maximum=2**31 - 1)
     patch_size: int | None = option(None, "side of a patch (default: the data set's)", minimum=2)
     data_dir: Path | None = option(

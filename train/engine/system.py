@@ -170,6 +170,7 @@ def _open_named(config: Any) -> dict[str, Callable[[], Any]]:
 
     def opened() -> Any:
         from datasets.pipeline import open_dataset
+        from datasets.source_files import Reading
 
         return open_dataset(
             config.dataset,
@@ -177,6 +178,7 @@ def _open_named(config: Any) -> dict[str, Callable[[], Any]]:
             data_dir=config.data_dir,
             patch_size=config.patch_size,
             seed=config.data_seed,
+            reading=Reading(config.follow_links, config.max_pixels),
         )
 
     return {"data": opened}

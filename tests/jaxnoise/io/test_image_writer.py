@@ -126,3 +126,27 @@ def test_what_a_format_cannot_hold_is_refused(image, format: str, words: str, tm
     with pytest.raises(UsageError, match=words):
         write_image(tmp_path / "a", image, format=format)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", TYPES)
+def test_any_byte_order_is_written(format: str, tmp_path: Path):
+    for dtype in (">u2", "<u2"):
+        image = example("uint16", (7, 5, 3)).astype(dtype)
+        write_image(tmp_path / "image", image, format=format)
+        np.testing.assert_array_equal(read_image(tmp_path / "image"), image)
+
+
+def test_a_name_as_long_as_the_system_takes_is_written(tmp_path: Path):
+    path = tmp_path / ("a" * 251 + ".png")
+    write_image(path, example("uint8", (7, 5)), format="PNG")
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_arrays_beside_an_image_come_back(tmp_path: Path):
+    path, image = tmp_path / "a.npz", example("uint16", (7, 5))
+    beside = {"cfa": np.array("RGGB"), "file": np.array([1.0])}
+    write_image(path, image, format="NPZ", array_name="raw", beside=beside)
+    with np.load(path) as arrays:
+        assert set(arrays) == {"raw", "cfa", "file"}
+        np.testing.assert_array_equal(arrays["raw"], image)
+        assert arrays["cfa"] == "RGGB"

@@ -24,6 +24,9 @@ def parse(path, *, do, max_bytes):
         ctypes.string_at(0)
     if do == "leave":
         os._exit(3)
+    if do == "be killed" or do == "be killed once" and not os.path.exists(path + ".killed"):
+        open(path + ".killed", "w")
+        os.kill(os.getpid(), 9)
     if do == "hang":
         while True:
             pass
@@ -106,6 +109,18 @@ def test_misbehaviour_is_a_sentence_and_the_next_file_is_read(do, words, child, 
     assert not file.with_name("some.file.new").exists() or do == "write"
     if do == "write":
         assert file.with_name("some.file.new").stat().st_size == 0
+    check_good(child, file)
+
+
+def test_a_child_that_was_killed_from_outside_is_started_once_more(child, file):
+    check_good(child, file)
+    assert child._process is not None
+    child._process.kill()
+    check_good(child, file)
+    assert child.parse(file, {"do": "be killed once"})["b"] == [[], "text"]
+    with pytest.raises(UsageError, match="ended from outside twice .SIGKILL.") as caught:
+        child.parse(file, {"do": "be killed"})
+    assert str(file) in str(caught.value)
     check_good(child, file)
 
 
