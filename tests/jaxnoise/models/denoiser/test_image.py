@@ -31,9 +31,9 @@ def shapes(monkeypatch) -> list[tuple[int, ...]]:
     """Shapes of the tiles, one for each, as they are compiled and run."""
     seen, compiled = [], image._denoise
 
-    def watch(variables, noisy, *, config):
+    def watch(variables, noisy, **options):
         seen.append(noisy.shape)
-        return compiled(variables, noisy, config=config)
+        return compiled(variables, noisy, **options)
 
     monkeypatch.setattr(image, "_denoise", watch)
     return seen
