@@ -43,7 +43,7 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
     """
     workdir = config.workdir or Path("runs") / name
     folder.check_workdir(workdir, config)
-    mesh = _devices(config, folder.devices_of(workdir))
+    mesh = devices_of_run(config, folder.devices_of(workdir))
     if jax.process_count() == 1:
         stop.listen()  # what joins processes takes the signals too
     system.check(config)
@@ -82,7 +82,7 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
         raise Diverged(failed[0])
 
 
-def _devices(config: Any, before: Mapping[str, Any] | None) -> Mesh:
+def devices_of_run(config: Any, before: Mapping[str, Any] | None) -> Mesh:
     """The devices of a run; says where they are fewer than they could be, or not those of before.
 
     Args:

@@ -19,7 +19,8 @@ from jaxnoise.nets.unet import FACTOR
 TILE_SIDE = 768
 """Largest side of a tile, its surroundings not included, where the caller leaves it open."""
 SHARED_SIDE = {"dncnn": 256, "unet": 768}
-"""Side below which tiles do not get smaller for being worked on at once: surroundings cost more."""
+"""Side below which tiles are not made smaller because there are several devices: their surroundings
+would take longer than they do."""
 UNET_REACH = 5 * FACTOR
 """How far around a tile of whole 32 x 32 squares a U-Net's estimate of it depends on the image: 128
 pixels above and to the left, 160 below and to the right, since steps up look to that side."""
@@ -47,9 +48,9 @@ def denoise_image(
         rows: height of a tile in rows of the image, 1 or more (a U-Net's is rounded up to a
             multiple of 32); None chooses it.
         progress: called with the part that is done, from 0 to 1.
-        devices: each works on a tile of its own at the same time; None for the one device that JAX
-            chooses. Tiles are smaller then where `rows` leaves them open, and down to a least side
-            all of them together take the memory of one.
+        devices: they work at the same time, each on a tile of its own; None for the one device that
+            JAX chooses. With several, tiles are smaller, so that all together need little more
+            memory than one; `rows` stays the height of each.
 
     Returns:
         Shape (H, W, C), float32, same unit, not clipped.
@@ -65,24 +66,20 @@ def denoise_image(
     reach, step = (UNET_REACH, FACTOR) if config.net == "unet" else (config.depth, 1)
     noisy = np.asarray(noisy, np.float32)
     noisy = np.asarray(mirrored(jnp.asarray(noisy)[None], step)[0])
-    mesh = None if devices is None else Mesh(np.array(devices), ("tiles",))
-    at_once = 1 if mesh is None else mesh.size
-    spans = partial(tiles.spans, reach=reach, step=step)
-    longest = _longest(config, noisy.shape, at_once)
-    tall, wide = (
-        spans(noisy.shape[0], rows, longest=longest),
-        spans(noisy.shape[1], None, longest=longest),
+    spans = partial(
+        tiles.spans, reach=reach, step=step, longest=_longest(config, noisy.shape, devices)
     )
-    parts = list(product(tall, wide))
-    estimate = np.empty_like(noisy)
+    parts = list(product(spans(noisy.shape[0], rows), spans(noisy.shape[1], None)))
+    mesh = None if devices is None else Mesh(np.array(devices[: len(parts)]), ("tiles",))
     if mesh is not None:
         variables = jax.device_put(variables, NamedSharding(mesh, PartitionSpec()))
+    estimate = np.empty_like(noisy)
+    at_once = 1 if mesh is None else mesh.size
     for start in range(0, len(parts), at_once):
         turn = parts[start : start + at_once]
         seen = np.stack([noisy[down.seen, across.seen] for down, across in turn])
-        made = np.asarray(
-            _denoise(variables, tiles.filled_up(seen, at_once), config=config, mesh=mesh)
-        )
+        seen = tiles.filled_up(seen, at_once)
+        made = np.asarray(_denoise(variables, seen, config=config, mesh=mesh))
         for (down, across), tile in zip(turn, made, strict=False):
             estimate[down.kept, across.kept] = tile[down.within, across.within]
         if progress is not None:
@@ -90,11 +87,11 @@ def denoise_image(
     return estimate[:height, :width]
 
 
-def _longest(config: Config, shape: tuple[int, ...], at_once: int) -> int:
-    """The largest side of a tile where so many are worked on at once."""
-    if at_once == 1:
+def _longest(config: Config, shape: tuple[int, ...], devices: Sequence[jax.Device] | None) -> int:
+    """The largest side of a tile: of all devices together they have the area of one's."""
+    if devices is None or len(devices) == 1:
         return TILE_SIDE
-    share = min(TILE_SIDE, math.sqrt(shape[0] * shape[1])) / math.sqrt(at_once)
+    share = min(TILE_SIDE, math.sqrt(shape[0] * shape[1])) / math.sqrt(len(devices))
     return min(TILE_SIDE, max(SHARED_SIDE[config.net], math.ceil(share)))
 
 
