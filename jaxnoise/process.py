@@ -106,8 +106,8 @@ def cpu_devices_are_chosen() -> bool:
 def make_cpu_devices(number: int | None, *, usual: int | None = None) -> None:
     """Makes several devices of the CPU, before JAX looks for any.
 
-    XLA computes convolutions and batched products on one thread of a device, so with one device all
-    cores but one are idle for most of a network.
+    XLA computes many convolutions and batched products on one thread of a device, so with one
+    device other cores are idle for much of a network.
 
     Args:
         number: as an option asks for, 1 or more; None where it is not given.
