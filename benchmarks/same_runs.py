@@ -60,7 +60,8 @@ def _train(commit: str, folder: Path, *, steps: int, data: Path) -> None:
             command = [sys.executable, "-m", f"train.{words[0]}", *words[1:], *SIZES]
             command += ["--steps", str(steps), "--workdir", str(folder / name)]
             command += ["--data-dir", str(data)]
-            environment = {**os.environ, "PYTHONPATH": str(tree)}
+            # One device, which commits before this option had whatever the cores.
+            environment = {**os.environ, "PYTHONPATH": str(tree), "JAX_NUM_CPU_DEVICES": "1"}
             subprocess.run(command, cwd=tree, env=environment, check=True, capture_output=True)
     finally:
         _git("worktree", "remove", "--force", str(tree))

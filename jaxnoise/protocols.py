@@ -10,8 +10,10 @@ H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) ind
 counts, and None where all do.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
@@ -103,8 +105,12 @@ class ImageDenoiser(Protocol):
         *,
         rows: int | None = None,
         progress: Progress | None = None,
+        devices: Sequence[jax.Device] | None = None,
     ) -> Float[np.ndarray, "h w c"]:
-        """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time."""
+        """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time.
+
+        Where `devices` are named, each of them works on a part of its own.
+        """
         ...
 
 

@@ -19,6 +19,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 flags = ["--xla_cpu_parallel_codegen_split_count=1"]
+# Whatever the machine: trainings are compared bit by bit, which other numbers of devices change.
+flags.append("--xla_force_host_platform_device_count=1")
+os.environ.pop("JAX_NUM_CPU_DEVICES", None)  # it would win over the flag
 if version("jaxlib").startswith("0.10."):
     # Later ones know no other way, and end the process over a flag that they do not know.
     flags.append("--xla_cpu_use_fusion_emitters=false")

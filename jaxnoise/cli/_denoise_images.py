@@ -8,6 +8,7 @@ import numpy as np
 from jaxnoise.cli._layouts import Layout
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import DataError
+from jaxnoise.process import make_cpu_devices
 from jaxnoise.raw.levels import from_fraction, to_fraction
 from jaxnoise.tiles import Progress
 
@@ -16,13 +17,19 @@ FLOAT_MARGIN = 1.0
 
 
 class Denoiser:
-    """A trained model that denoises.
+    """A trained model that denoises, on all devices of this process.
+
+    Args:
+        folder: of the model.
+        rows: of an image that a device works on at a time; None leaves it open.
+        cpu_devices: devices to make of the CPU; None leaves it open.
 
     Attributes:
         channels: of the images that it takes.
     """
 
-    def __init__(self, folder: Path, *, rows: int | None):
+    def __init__(self, folder: Path, *, rows: int | None, cpu_devices: int | None):
+        make_cpu_devices(cpu_devices)
         from jaxnoise.protocols import ImageDenoiser
 
         self._opened, self._rows = open_model(folder, ImageDenoiser), rows
@@ -38,9 +45,16 @@ class Denoiser:
         Returns:
             Same shape and unit.
         """
+        import jax
+
         opened = self._opened
         return opened.model.denoise_image(
-            opened.variables, opened.config, noisy, rows=self._rows, progress=progress
+            opened.variables,
+            opened.config,
+            noisy,
+            rows=self._rows,
+            progress=progress,
+            devices=jax.local_devices(),
         )
 
 

@@ -8,6 +8,7 @@ from jaxnoise.errors import UsageError
 
 MAX_PIXELS = 150_000_000
 PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
+MOST_CPU_DEVICES = 1024
 IMAGES = """\
 Images are PNG (8 or 16 bit), TIFF or NPZ (8 or 16 bit, or float), JPEG or WebP, with the channels
 that the model was trained on: 3 for RGB, 4 for packed raw in the order R, Gr, Gb, B. A mosaic of
@@ -66,6 +67,21 @@ def add_image_arguments(parser: argparse.ArgumentParser, given: str, made: str) 
     )
 
 
+def add_cpu_devices(parser: argparse.ArgumentParser) -> None:
+    """Adds how many devices the CPU is.
+
+    Args:
+        parser: of the command.
+    """
+    parser.add_argument(
+        "--cpu-devices",
+        metavar="N",
+        type=int,
+        help="devices to make of the CPU, each busy on one core with its own part of an image [one "
+        "for each core that this process may use]",
+    )
+
+
 def add_level_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the numbers of a file mean.
 
@@ -86,6 +102,19 @@ def add_level_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="full scale in the file's units [255 or 65535 for integers, 1 for floats]",
     )
+
+
+def check_cpu_devices(number: int | None) -> None:
+    """Refuses a number of CPU devices that cannot be.
+
+    Args:
+        number: of `--cpu-devices`, None where it is not given.
+
+    Raises:
+        UsageError: it is below 1 or beyond any machine.
+    """
+    if number is not None and not 1 <= number <= MOST_CPU_DEVICES:
+        raise UsageError(f"--cpu-devices must be from 1 to {MOST_CPU_DEVICES}, not {number}.")
 
 
 def check_image_arguments(arguments: argparse.Namespace) -> tuple[float, ...] | None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from jaxnoise.cli._image_options import (
     IMAGES,
     OUTPUTS,
+    add_cpu_devices,
     add_image_arguments,
     add_level_arguments,
+    check_cpu_devices,
     check_image_arguments,
 )
 
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="folder with config.json and model.safetensors",
     )
+    add_cpu_devices(parser)
     add_level_arguments(parser)
 
 
@@ -56,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         DataError: images or the model are missing or damaged; all other images are done.
     """
     black_level = check_image_arguments(arguments)
+    check_cpu_devices(arguments.cpu_devices)
     from jaxnoise.cli._denoise_images import Denoiser, denoised_image
     from jaxnoise.cli._image_files import others, plan
     from jaxnoise.cli._image_jobs import do_all
@@ -65,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     jobs, left_alone = plan(
         arguments.inputs, arguments.output, force=arguments.force, format=arguments.format
     )
-    denoiser = Denoiser(arguments.model, rows=arguments.rows)
+    denoiser = Denoiser(arguments.model, rows=arguments.rows, cpu_devices=arguments.cpu_devices)
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
 
     def change(job, stored, own_layout, progress):

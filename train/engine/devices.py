@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from jaxnoise.errors import UsageError
-from jaxnoise.process import keep_compiled_programs, keep_freed_memory
+from jaxnoise.process import (
+    cpu_devices_are_chosen,
+    keep_compiled_programs,
+    keep_freed_memory,
+    make_cpu_devices,
+    usable_cores,
+)
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -34,19 +40,27 @@ def set_flags(accelerator: str) -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_gpu_deterministic_ops=true".strip()
 
 
-def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
+def start_jax(
+    accelerator: str,
+    *,
+    distributed: bool = False,
+    cpu_devices: int | None = None,
+    usual_cpu_devices: int = 1,
+) -> "Mesh":
     """Sets JAX up for a run and returns the mesh of all its devices, with the one axis "data".
 
     Args:
         accelerator: "auto", "cpu", "gpu" or "tpu".
         distributed: join the other processes of this run; done without asking under Slurm and
             Open MPI when they state more than one task.
+        cpu_devices: devices to make of the CPU, of each process; None where nobody asked.
+        usual_cpu_devices: how many where neither that nor the environment says.
 
     Returns:
         The mesh.
 
     Raises:
-        UsageError: JAX finds no such accelerator.
+        UsageError: JAX finds no such accelerator, or has started with another number of devices.
     """
     set_flags(accelerator)
     import jax
@@ -55,7 +69,8 @@ def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
     if accelerator == "cpu":
         jax.config.update("jax_platforms", "cpu")
     keep_compiled_programs()
-    if distributed or any(int(os.environ.get(name, "1")) > 1 for name in MULTIPLE_HOSTS):
+    make_cpu_devices(cpu_devices, usual=usual_cpu_devices)
+    if joins_processes(distributed):
         try:
             jax.distributed.initialize()
         except (ValueError, RuntimeError) as error:
@@ -70,6 +85,47 @@ def start_jax(accelerator: str, *, distributed: bool = False) -> "Mesh":
             f"{INSTALL[accelerator]} on a machine that has one, or use --accelerator auto."
         )
     return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def joins_processes(distributed: bool) -> bool:
+    """Whether a run has several processes.
+
+    Args:
+        distributed: whether its options say so; else Slurm and Open MPI may.
+    """
+    return distributed or any(int(os.environ.get(name, "1")) > 1 for name in MULTIPLE_HOSTS)
+
+
+def usual_cpu_devices(
+    batch_size: int, *, begun_with: int | None, distributed: bool
+) -> tuple[int, str]:
+    """How many devices a run makes of the CPU where nobody says, and a sentence where not all can.
+
+    One for each core that this process may use, or the largest number below that divides a batch;
+    where a run goes on, as many as it was begun with, so that its bits stay the same, if there are
+    as many cores. One where a run has several processes, which may share the cores.
+
+    Args:
+        batch_size: examples per step.
+        begun_with: CPU devices that the run was begun with; None for a new one.
+        distributed: as for `joins_processes`.
+
+    Returns:
+        The number, and the sentence or "".
+    """
+    if cpu_devices_are_chosen() or joins_processes(distributed):
+        return 1, ""
+    cores = usable_cores()
+    if begun_with is not None and begun_with <= cores:
+        return begun_with, ""
+    number = next(n for n in range(min(cores, batch_size), 0, -1) if batch_size % n == 0)
+    if number == cores:
+        return number, ""
+    return number, (
+        f"--batch-size {batch_size} does not divide over {cores} cores: {number} CPU "
+        f"{'device is' if number == 1 else 'devices are'} used; {_nearest(batch_size, cores)} "
+        "would use all."
+    )
 
 
 def usual_steps_per_call() -> int:
@@ -90,12 +146,16 @@ def check_batch_size(batch_size: int, devices: int) -> None:
         UsageError: names the nearest batch sizes that work.
     """
     if batch_size % devices:
-        below = batch_size // devices * devices
-        nearest = [str(size) for size in (below, below + devices) if size]
         raise UsageError(
             f"--batch-size {batch_size} does not divide over {devices} devices: "
-            f"use {' or '.join(nearest)}."
+            f"use {_nearest(batch_size, devices)}."
         )
+
+
+def _nearest(batch_size: int, devices: int) -> str:
+    """The nearest batch sizes that devices can share."""
+    below = batch_size // devices * devices
+    return " or ".join(str(size) for size in (below, below + devices) if size)
 
 
 @runtime_checkable

@@ -126,6 +126,29 @@ def open_workdir(
             write_json(path, {**manifest, "resumptions": [*later, start]})
 
 
+def devices_of(workdir: Path) -> dict[str, Any] | None:
+    """The `kind` and `number` of the devices that a run was begun with.
+
+    Args:
+        workdir: checked by `check_workdir`.
+
+    Returns:
+        What its manifest says; None where it has none yet.
+    """
+    path = workdir / "manifest.json"
+    return read_json(path).get("devices") if path.exists() else None
+
+
+def described_devices(mesh: "Mesh") -> dict[str, Any]:
+    """Devices as a manifest has them.
+
+    Args:
+        mesh: the devices of a run.
+    """
+    devices = list(mesh.devices.flat)
+    return {"kind": devices[0].device_kind, "number": len(devices)}
+
+
 def check_fixed(workdir: Path, phase: str, fixed: Any) -> None:
     """Adds the hash of what a phase reads and never changes to the manifest, or compares it.
 
@@ -160,11 +183,10 @@ def check_fixed(workdir: Path, phase: str, fixed: Any) -> None:
 
 def _start(mesh: "Mesh") -> dict[str, Any]:
     """What one start of a run is, as JSON: no dates, so that equal starts are equal."""
-    devices = list(mesh.devices.flat)
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "-uno")
     return {
         "command": [Path(sys.executable).name, *sys.orig_argv[1:]],
-        "devices": {"kind": devices[0].device_kind, "number": len(devices)},
+        "devices": described_devices(mesh),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in ("jaxnoise", *PACKAGES)},

@@ -39,6 +39,13 @@ class Options:
 
     preset: str = option("cpu", "set of defaults", choices=("cpu", "paper"))
     accelerator: str = option("auto", "where to compute", choices=ACCELERATORS, places=True)
+    cpu_devices: int | None = option(
+        None,
+        "devices to make of the CPU, each busy on one core (default: a device for each core)",
+        minimum=1,
+        maximum=1024,
+        places=True,
+    )
     distributed: bool = option(
         False, "join other processes (seen by itself under Slurm)", places=True
     )

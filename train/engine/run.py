@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from jaxnoise.io import save_model
 from train.engine import folder
-from train.engine.devices import check_batch_bytes, check_batch_size, start_jax
+from train.engine.devices import (
+    check_batch_bytes,
+    check_batch_size,
+    start_jax,
+    usual_cpu_devices,
+)
 from train.engine.devices import usual_steps_per_call as usual_steps
 from train.engine.errors import Diverged
 from train.engine.loop import fit
@@ -37,10 +43,9 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
     """
     workdir = config.workdir or Path("runs") / name
     folder.check_workdir(workdir, config)
-    mesh = start_jax(config.accelerator, distributed=config.distributed)
+    mesh = devices_of_run(config, folder.devices_of(workdir))
     if jax.process_count() == 1:
         stop.listen()  # what joins processes takes the signals too
-    check_batch_size(config.batch_size, mesh.size)
     system.check(config)
     data = {role: opened() for role, opened in system.data(config).items()}
     check_batch_bytes(config.batch_size, data, seed=config.seed)
@@ -75,6 +80,38 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
         print(f"report: {(workdir / 'report.html').resolve()}")
     if failed:
         raise Diverged(failed[0])
+
+
+def devices_of_run(config: Any, before: Mapping[str, Any] | None) -> Mesh:
+    """The devices of a run; says where they are fewer than they could be, or not those of before.
+
+    Args:
+        config: its options.
+        before: devices that it was begun with, as its manifest has them; None for a new run.
+    """
+    begun_with = before["number"] if before and before["kind"] == "cpu" else None
+    usual, remark = usual_cpu_devices(
+        config.batch_size, begun_with=begun_with, distributed=config.distributed
+    )
+    mesh = start_jax(
+        config.accelerator,
+        distributed=config.distributed,
+        cpu_devices=config.cpu_devices,
+        usual_cpu_devices=usual,
+    )
+    check_batch_size(config.batch_size, mesh.size)
+    now = folder.described_devices(mesh)
+    remarks = [remark] if now == {"kind": "cpu", "number": usual} and not config.cpu_devices else []
+    if before and before != now:
+        remarks.append(
+            f"this run was begun on {before['number']} x {before['kind']} and goes on on "
+            f"{now['number']} x {now['kind']}: its bits may differ from those of a run that "
+            "stays on the same devices."
+        )
+    if jax.process_index() == 0:
+        for sentence in filter(None, remarks):
+            print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)
+    return mesh
 
 
 def fit_phases(phases: Sequence[Phase], run: Run, *, stop: StopSignals) -> dict[str, Fitted]:

@@ -1,10 +1,14 @@
 """The estimate of one image of any size, in tiles: what layers need does not grow with it."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from jaxnoise import checks, tiles
@@ -14,6 +18,9 @@ from jaxnoise.nets.unet import FACTOR
 
 TILE_SIDE = 768
 """Largest side of a tile, its surroundings not included, where the caller leaves it open."""
+SHARED_SIDE = {"dncnn": 256, "unet": 768}
+"""Side below which tiles are not made smaller because there are several devices: their surroundings
+would take longer than they do."""
 UNET_REACH = 5 * FACTOR
 """How far around a tile of whole 32 x 32 squares a U-Net's estimate of it depends on the image: 128
 pixels above and to the left, 160 below and to the right, since steps up look to that side."""
@@ -26,6 +33,7 @@ def denoise_image(
     *,
     rows: int | None = None,
     progress: tiles.Progress | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Float[np.ndarray, "h w c"]:
     """The estimate of one clean image of any size, in evaluation mode, worked on in tiles.
 
@@ -40,6 +48,9 @@ def denoise_image(
         rows: height of a tile in rows of the image, 1 or more (a U-Net's is rounded up to a
             multiple of 32); None chooses it.
         progress: called with the part that is done, from 0 to 1.
+        devices: they work at the same time, each on a tile of its own; None for the one device that
+            JAX chooses. With several, tiles are smaller, so that all together need little more
+            memory than one; `rows` stays the height of each.
 
     Returns:
         Shape (H, W, C), float32, same unit, not clipped.
@@ -56,22 +67,47 @@ def denoise_image(
     reach, step = (UNET_REACH, FACTOR) if config.net == "unet" else (config.depth, 1)
     noisy = np.asarray(noisy, np.float32)
     noisy = np.asarray(mirrored(jnp.asarray(noisy)[None], step)[0])
-    spans = partial(tiles.spans, reach=reach, step=step, longest=TILE_SIDE)
-    tall, wide = spans(noisy.shape[0], rows), spans(noisy.shape[1], None)
+    spans = partial(
+        tiles.spans, reach=reach, step=step, longest=_longest(config, noisy.shape, devices)
+    )
+    parts = list(product(spans(noisy.shape[0], rows), spans(noisy.shape[1], None)))
+    mesh = None if devices is None else Mesh(np.array(devices[: len(parts)]), ("tiles",))
+    if mesh is not None:
+        variables = jax.device_put(variables, NamedSharding(mesh, PartitionSpec()))
     estimate = np.empty_like(noisy)
-    done = 0
-    for down in tall:
-        for across in wide:
-            made = np.asarray(_denoise(variables, noisy[down.seen, across.seen], config=config))
-            estimate[down.kept, across.kept] = made[down.within, across.within]
-            done += 1
-            if progress is not None:
-                progress(done / (len(tall) * len(wide)))
+    at_once = 1 if mesh is None else mesh.size
+    for start in range(0, len(parts), at_once):
+        turn = parts[start : start + at_once]
+        seen = np.stack([noisy[down.seen, across.seen] for down, across in turn])
+        seen = tiles.filled_up(seen, at_once)
+        made = np.asarray(_denoise(variables, seen, config=config, mesh=mesh))
+        for (down, across), tile in zip(turn, made, strict=False):
+            estimate[down.kept, across.kept] = tile[down.within, across.within]
+        if progress is not None:
+            progress((start + len(turn)) / len(parts))
     return estimate[:height, :width]
 
 
-@partial(jax.jit, static_argnames="config")
+def _longest(config: Config, shape: tuple[int, ...], devices: Sequence[jax.Device] | None) -> int:
+    """The largest side of a tile: of all devices together they have the area of one's."""
+    if devices is None or len(devices) == 1:
+        return TILE_SIDE
+    share = min(TILE_SIDE, math.sqrt(shape[0] * shape[1])) / math.sqrt(len(devices))
+    return min(TILE_SIDE, max(SHARED_SIDE[config.net], math.ceil(share)))
+
+
+@partial(jax.jit, static_argnames=("config", "mesh"))
 def _denoise(
-    variables: Variables, noisy: Float[Array, "h w c"], *, config: Config
-) -> Float[Array, "h w c"]:
-    return denoise(variables, config, noisy[None])[0]
+    variables: Variables, noisy: Float[Array, "n h w c"], *, config: Config, mesh: Mesh | None
+) -> Float[Array, "n h w c"]:
+    def estimate(variables: Variables, noisy: Array) -> Array:
+        return denoise(variables, config, noisy)
+
+    if mesh is None:
+        return estimate(variables, noisy)
+    # Every device sees only its own tile, whatever the network does with a batch.
+    every, own = PartitionSpec(), PartitionSpec("tiles")
+    shared = jax.shard_map(
+        estimate, mesh=mesh, in_specs=(every, own), out_specs=own, check_vma=False
+    )
+    return shared(variables, noisy)

@@ -8,7 +8,9 @@ import pytest
 
 from jaxnoise.io.images import read_image, read_stored
 from jaxnoise.raw.mosaic import PHASES, by_channel, mosaic_to_packed, packed_to_mosaic
+from tests.forked import Forked
 from tests.image_commands import FULL, SUFFIXES, Run, contents, flat, save
+from tests.processes import environment
 
 SIZE = (9, 11)
 
@@ -186,6 +188,30 @@ def test_dark_raw_images_raise_a_question(tmp_path: Path, denoise: Run, models):
     assert code == 0 and "65535" not in said
 
 
+def test_the_number_of_cpu_devices_does_not_change_the_estimate(tmp_path: Path, models):
+    random = np.random.default_rng(0)
+    save(tmp_path / "in/a.tiff", random.uniform(size=(700, 530, 3)).astype(np.float32))
+    images = []
+    for devices in ("1", "2", "3", "usual"):
+        to, said = tmp_path / devices, tmp_path / f"{devices}.txt"
+        chosen = [] if devices == "usual" else ["--cpu-devices", devices]
+        options = [*("--output", to), *("--model", models["rgb"]), *chosen]
+        arguments = ["denoise", str(tmp_path / "in"), *map(str, options)]
+        # What the environment says gives way to the option.
+        env = environment(devices="usual" if devices == "usual" else 5)
+        process = Forked("jaxnoise", arguments, said=said, folder=tmp_path, environment=env)
+        assert process.wait() == 0, said.read_text()
+        images.append(read_image(to / "a.tiff"))
+    for other in images[1:]:
+        np.testing.assert_allclose(other, images[0], rtol=0, atol=1e-6)
+
+
+def test_cpu_devices_that_come_too_late_are_refused(tmp_path: Path, denoise: Run, models):
+    noisy = save(tmp_path / "in/a.png", flat((*SIZE, 3), dtype="uint8"))
+    code, said = denoise(noisy, "--model", models["rgb"], "--cpu-devices", 7)
+    assert code == 2 and "--cpu-devices 7 comes too late" in said
+
+
 def test_what_cannot_be_denoised_is_refused(tmp_path: Path, denoise: Run, run: Run, models):
     rgb = save(tmp_path / "rgb.png", flat((*SIZE, 3), dtype="uint8"))
     grey = save(tmp_path / "grey.png", flat(SIZE, dtype="uint8"))
@@ -198,6 +224,7 @@ def test_what_cannot_be_denoised_is_refused(tmp_path: Path, denoise: Run, run: R
         ([grey, *model["rgb"], "--bayer", "RGGB"], 2, "give it RGB images"),
         ([rgb, *model["raw"], "--bayer", "RGGB"], 2, "is no mosaic"),
         ([rgb, *model["rgb"], "--rows", 0], 2, "--rows must be"),
+        ([rgb, *model["rgb"], "--cpu-devices", 0], 2, "--cpu-devices must be"),
         ([rgb, *model["rgb"], "--black-level", "x"], 2, "--black-level x cannot be read"),
         ([rgb, *model["rgb"], "--white-level", "nan"], 2, "--white-level must be a finite"),
         ([rgb, *model["rgb"], "--black-level", 255], 2, "not below the white"),

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import time
 import numpy as np
 import pytest
 
+from jaxnoise.process import usable_cores
 from tests.forked import Forked
-from tests.processes import ROOT
+from tests.processes import ROOT, environment
 from train.engine.metrics import read_metrics
 
 
@@ -117,8 +119,6 @@ def test_a_run_that_got_worse_exits_4_and_says_so_first(toy_environment, tmp_pat
 
 
 def test_other_frozen_weights_are_refused(straight, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(straight, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
@@ -130,6 +130,32 @@ def test_other_frozen_weights_are_refused(straight, tmp_path):
 
 def test_one_and_eight_devices_give_the_same_losses(assert_same_losses):
     assert_same_losses("toy", {"steps": 20}, loss="nll", command="fit", devices=(1, 2, 8))
+
+
+def test_a_run_keeps_its_cpu_devices_or_says_that_bits_may_differ(tmp_path):
+    workdir, said = tmp_path / "run", tmp_path / "said.txt"
+
+    def train(*more, devices="usual"):
+        env = environment(devices=devices)
+        arguments = options(workdir, "--steps", "6", *more)
+        folder = ROOT / "tests/train"
+        assert Forked("toy", arguments, said=said, folder=folder, environment=env).wait() == 0
+        manifest = json.loads((workdir / "manifest.json").read_text())
+        later = [start["devices"]["number"] for start in manifest.get("resumptions", [])]
+        return said.read_text(), [manifest["devices"]["number"], *later]
+
+    told, numbers = train()
+    usual = max(count for count in (1, 2, 4, 8) if count <= usable_cores())
+    assert numbers == [usual] and "bits may differ" not in told
+    told, numbers = train("--cpu-devices", "1" if usual > 1 else "2")
+    assert ("1 x cpu and goes on on 2" if usual == 1 else "goes on on 1 x cpu: its bits") in told
+    assert numbers[1] != usual
+    # Left alone again, it goes on as it was begun.
+    told, numbers = train()
+    assert numbers[-1] == usual and "bits may differ" not in told
+    # The environment is a choice too.
+    told, numbers = train(devices=8 if usual < 8 else 4)
+    assert numbers[-1] != usual and f"begun on {usual} x cpu" in told
 
 
 @pytest.mark.fast

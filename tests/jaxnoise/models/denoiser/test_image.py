@@ -1,5 +1,9 @@
 """Estimates of whole images: neither the height nor the number of tiles changes them."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +11,7 @@ import pytest
 from jaxnoise.errors import UsageError
 from jaxnoise.models import denoiser
 from jaxnoise.models.denoiser import image
+from tests.processes import environment
 
 BRIGHT = 1e20
 """Its trace at the edge of what a U-Net sees is still far above the smallest float32."""
@@ -31,9 +36,9 @@ def shapes(monkeypatch) -> list[tuple[int, ...]]:
     """Shapes of the tiles, one for each, as they are compiled and run."""
     seen, compiled = [], image._denoise
 
-    def watch(variables, noisy, *, config):
+    def watch(variables, noisy, **options):
         seen.append(noisy.shape)
-        return compiled(variables, noisy, config=config)
+        return compiled(variables, noisy, **options)
 
     monkeypatch.setattr(image, "_denoise", watch)
     return seen
@@ -108,3 +113,26 @@ def test_what_is_refused(shape, rows, says, configs, positive):
     config = configs["dncnn"]
     with pytest.raises(UsageError, match=says):
         denoiser.denoise_image(positive(config), config, np.zeros(shape, np.float32), rows=rows)
+
+
+def test_devices_share_the_tiles_and_give_the_estimate_of_one(tmp_path):
+    program = Path(__file__).with_name("on_devices.py")
+    counts = (0, 1, 2, 3)
+    command = [sys.executable, str(program), str(tmp_path), *map(str, counts)]
+    subprocess.run(command, env=environment(devices=3), check=True)
+    found = {count: dict(np.load(tmp_path / f"{count}.npz")) for count in counts}
+    for name, estimate in found[0].items():
+        for count in counts:
+            if name.endswith("devices"):
+                # One tile is for one device, and the U-Net's long image has 2 tiles or more.
+                small = name.startswith(("dncnn 5x7", "unet 33x31"))
+                assert found[count][name] == (1 if small else max(1, count)), (name, count)
+            else:
+                np.testing.assert_allclose(found[count][name], estimate, rtol=0, atol=1e-6)
+
+
+def test_tiles_of_several_devices_take_the_memory_of_one(configs):
+    shape, device = (1500, 2000, 4), jax.devices()[0]
+    sides = [image._longest(configs["dncnn"], shape, [device] * n) for n in (1, 2, 4, 64)]
+    assert sides == [768, 544, 384, 256]
+    assert image._longest(configs["unet"], shape, [device] * 8) == 768
