@@ -21,7 +21,7 @@ def test_a_reader_that_does_not_check_is_found(tmp_path, monkeypatch):
     from jaxnoise.io import model_folder
     from train.engine import checkpoint
 
-    monkeypatch.setattr(checkpoint, "_describe", lambda array: {"shape": list(array.shape)})
+    monkeypatch.setattr(checkpoint, "describe", lambda array: {"shape": list(array.shape)})
     monkeypatch.setattr(model_folder, "_describe", lambda array: {"shape": list(array.shape)})
     results = damage.campaign(tmp_path, flips=130, losses=0, seed=1)
     assert any("model.safetensors" in line for line in results["unnoticed"])

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from jaxnoise.errors import DataError
 from train.engine.files import replace_file
 from train.engine.metrics import Metrics, read_metrics
 from train.engine.progress import Progress
@@ -135,3 +136,21 @@ def test_hidden_progress_is_silent(capsys):
     progress.update(1, {"nll": 0.0})
     progress.say("something")
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    for name, make in (("pipe", os.mkfifo), ("device", lambda path: path.symlink_to("/dev/zero"))):
+        path = tmp_path / f"{name}.jsonl"
+        make(path)
+        for read in (read_metrics, Metrics):
+            with pytest.raises(DataError, match="it is no regular file"):
+                read(path)
+
+
+def test_a_link_in_the_way_of_writing_is_not_followed(tmp_path):
+    other = tmp_path / "thesis.txt"
+    other.write_text("precious")
+    (tmp_path / "metrics.tmp").symlink_to(other)
+    Metrics(tmp_path / "metrics.jsonl").close()
+    assert other.read_text() == "precious"
+    assert not (tmp_path / "metrics.jsonl").is_symlink()
