@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 from jaxnoise.errors import UsageError
 
@@ -41,9 +42,8 @@ class Config:
         if self.features is None:
             object.__setattr__(self, "features", FEATURES[self.net])
         for field, (least, most) in LIMITS.items():
-            if not isinstance(value := getattr(self, field), Integral) or not (
-                least <= value <= most
-            ):
+            value: Any = getattr(self, field)
+            if not isinstance(value, Integral) or not least <= value <= most:
                 raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
         if self.net == "unet" and self.width % 3:
             raise UsageError(f"features is {self.width}: a U-Net's must divide by 3.")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 from jaxnoise.bijectors.chain import parse
 from jaxnoise.errors import UsageError
@@ -60,9 +61,8 @@ class Config:
                     f"{field} is {getattr(self, field)!r}: use {' or '.join(choices)}."
                 )
         for field, (least, most) in LIMITS.items():
-            if not isinstance(value := getattr(self, field), Integral) or not (
-                least <= value <= most
-            ):
+            value: Any = getattr(self, field)
+            if not isinstance(value, Integral) or not least <= value <= most:
                 raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
         if not isinstance(self.arch, str):
             raise UsageError(f"arch is {self.arch!r}: name the layers as text.")
