@@ -173,7 +173,7 @@ def requests(folder: Path, *, signals: int, seed: int) -> dict[str, Any]:
         kind, times = moments.choice(list(CODES)), moments.choice((1, 10, 40))
         process = _start(folder, workdir, read=True)
         if asked < signals:
-            _wait(process, lambda: False, moments.uniform(0, seconds))
+            _wait_for_stage(process, workdir, moments, seconds)
             for _ in range(times):
                 process.send_signal(kind)
                 time.sleep(0.01)
@@ -268,6 +268,21 @@ def _seconds_of(folder: Path, workdir: Path) -> float:
     if process.wait() != 0:
         raise SystemExit(f"{process.args} ended with {process.returncode}.")
     return time.monotonic() - start
+
+
+def _wait_for_stage(
+    process: subprocess.Popen, workdir: Path, moments: random.Random, seconds: float
+) -> None:
+    """Waits for a random moment of a random stage, however fast the machine is just now."""
+    stages: dict[str, Callable[[], bool]] = {
+        "any": lambda: True,
+        "its folder": (workdir / "config.json").exists,
+        "a row": partial(_has_reached, workdir, moments.randrange(LAST_STEP)),
+        "its model": (workdir / "model").exists,
+    }
+    stage = moments.choice(list(stages))
+    _wait(process, stages[stage])
+    _wait(process, lambda: False, moments.uniform(0, seconds if stage == "any" else 1))
 
 
 def _whole_seconds(folder: Path, workdir: Path) -> float:

@@ -1,6 +1,9 @@
 """SIGTERM, SIGHUP and Ctrl-C: finish the step, save, stop."""
 
+import gc
+import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,9 @@ IMPATIENT = 2.0
 """Seconds after which another Ctrl-C means that the user does not want to wait for the saving. One
 that comes before is taken for a key that was held down, or a signal sent to a group as well.
 """
+
+MOMENT = 0.02
+"""Seconds until a signal is sent again that came where nothing can be raised."""
 
 
 class StopSignals:
@@ -33,7 +39,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.requested: int | None = None
         self.calls = 0
-        self._held = self._ended = False
+        self._held = self._ended = self._put_off = False
         self._since = 0.0
         self._previous: dict[int, Any] = {}
 
@@ -103,14 +109,33 @@ class StopSignals:
             raise KeyboardInterrupt(sentence)
         raise Stopped(sentence)
 
-    def _handle(self, number: int, _: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._ended:
             return
-        if self.requested is None:
-            self.requested, self._since = number, now
-            if not self._held:
-                self.stop(BETWEEN)
+        if self.requested is None or self._put_off:
+            self._put_off = False
+            if self.requested is None:
+                self.requested, self._since = number, now
+            if self._held:
+                return
+            if _is_swallowed(frame):
+                self._put_off = True
+                again = threading.Timer(MOMENT, os.kill, (os.getpid(), number))
+                again.daemon = True
+                again.start()
+                return
+            self.stop(BETWEEN)
         elif number == signal.SIGINT and now - self._since > IMPATIENT:
             self.requested, self._since = number, now
             self.stop(BETWEEN)
+
+
+def _is_swallowed(frame: FrameType | None) -> bool:
+    """Whether Python would print and forget what is raised in a frame, as in collecting garbage."""
+    forgetful = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_code in forgetful:
+            return True
+        frame = frame.f_back
+    return False

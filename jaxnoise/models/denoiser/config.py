@@ -43,7 +43,7 @@ class Config:
             object.__setattr__(self, "features", FEATURES[self.net])
         for field, (least, most) in LIMITS.items():
             value: Any = getattr(self, field)
-            if not isinstance(value, Integral) or not least <= value <= most:
+            if not isinstance(value, Integral) or not least <= int(value) <= most:
                 raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
         if self.net == "unet" and self.width % 3:
             raise UsageError(f"features is {self.width}: a U-Net's must divide by 3.")

@@ -62,7 +62,7 @@ class Config:
                 )
         for field, (least, most) in LIMITS.items():
             value: Any = getattr(self, field)
-            if not isinstance(value, Integral) or not least <= value <= most:
+            if not isinstance(value, Integral) or not least <= int(value) <= most:
                 raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
         if not isinstance(self.arch, str):
             raise UsageError(f"arch is {self.arch!r}: name the layers as text.")

@@ -1,5 +1,6 @@
 """Signals in any number end a run once, after saving, with the exit code of the first."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from train.engine.errors import Stopped
 from train.engine.signals import StopSignals
 
 PROGRAM = """
@@ -89,3 +91,27 @@ def test_a_closed_terminal_is_heard_but_under_nohup():
     with StopSignals() as stop, stop.held():
         os.kill(os.getpid(), signal.SIGHUP)
         assert stop.requested == signal.SIGHUP
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("place", ["callback", "del"])
+def test_a_signal_in_the_collection_of_garbage_is_not_forgotten(place):
+    class Last:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def collecting(phase, details):
+        if phase == "stop":
+            os.kill(os.getpid(), signal.SIGTERM)
+            gc.callbacks.remove(collecting)
+
+    reached = False
+    with StopSignals() as stop, pytest.raises(Stopped):
+        if place == "del":
+            Last()
+        else:
+            gc.callbacks.append(collecting)
+            gc.collect()
+        reached = True  # what is raised while garbage is collected is printed and forgotten
+        time.sleep(5)
+    assert reached and stop.requested == signal.SIGTERM
