@@ -1,27 +1,31 @@
-"""Is a damaged checkpoint or model ever used as if it were whole?
+"""Is what a run leaves behind ever used as if it were whole when it is damaged?
 
-Writes two checkpoints of a noise flow in training and an exported model. Then flips a random bit,
-cuts at a random length or deletes: every file of the newest checkpoint and of the model in turn,
-each time in a fresh copy, which is read as a run or a user would read it. Every byte of what the
-model's config.json says before its long list of tensors gets a flipped bit as well. What comes back
-must be the same state, the step before with a sentence about the damaged one, or one sentence.
+Writes two checkpoints of a noise flow in training, an exported model, prepared records and the
+files that describe a run. Then flips a random bit, cuts at a random length or deletes: every file
+of the newest checkpoint and of all others in turn, each time in a fresh copy, which is read as a
+run or a user would read it. Every byte of what the model's config.json says before its long list of
+tensors gets a flipped bit as well. What comes back must be the same state, the step before with a
+sentence about the damaged one, or one sentence.
 """
 
 import argparse
 import faulthandler
 import json
 import random
+import re
 import resource
 import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.record import RESULTS, write_record
 from benchmarks.harness.sentence import is_sentence
 
+NEWEST = "checkpoints/2"
 SECONDS = 60
 """A single reading that takes longer ends the benchmark."""
 
@@ -36,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0 when no damage went unnoticed.
     """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--flips", type=int, default=100, help="flipped bits")
-    parser.add_argument("--losses", type=int, default=20, help="truncations and deletions")
+    parser.add_argument("--flips", type=int, default=300, help="flipped bits")
+    parser.add_argument("--losses", type=int, default=40, help="truncations and deletions")
     parser.add_argument("--seed", type=int, default=0, help="of places and values")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the record")
     options = parser.parse_args(arguments)
@@ -55,52 +59,34 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if results["unnoticed"] else 0
 
 
-def campaign(folder: Path, *, flips: int, losses: int, seed: int) -> dict[str, Any]:
+PARTS = ("checkpoints", "model", "records", "run")
+
+
+def campaign(
+    folder: Path, *, flips: int, losses: int, seed: int, parts: Sequence[str] = PARTS
+) -> dict[str, Any]:
     """Damages and reads.
 
     Args:
-        folder: for the checkpoints and the model; empty.
+        folder: for all that is written; empty.
         flips: how many single bits are flipped, each in a fresh copy.
         losses: how many files are cut or deleted, each in a fresh copy.
         seed: of places and values.
+        parts: which of what is written is damaged.
 
     Returns:
         "files": what followed, by file; "total"; "unnoticed": a line for each state that was
         different and taken for whole, or for an error that is no sentence.
     """
-    from jaxnoise.io import load_model, save_model
-    from train.engine.checkpoint import Checkpoints
+    from benchmarks.harness.damage_readers import UNNOTICED, write_all
 
     generator = random.Random(seed)
-    config, template, trees = states(seed)
     whole, copy = folder / "whole", folder / "copy"
-    checkpoints = Checkpoints(whole / "checkpoints")
-    for step, tree in trees.items():
-        checkpoints.save(step, tree)
-    checkpoints.close()
-    save_model(whole / "model", "noiseflow", config, trees[2]["best"]["kept"])
-    exported = load_model(whole / "model")
-
-    def read_checkpoint() -> str:
-        said: list[str] = []
-        opened = Checkpoints(copy / "checkpoints", report=said.append)
-        found = opened.restore(template)
-        opened.close()
-        if found is None or not same(found[1], trees[found[0]]):
-            return "UNNOTICED"
-        if found[0] == 2:
-            return "same state"
-        return "put aside, step before used" if len(said) == 1 else "UNNOTICED"
-
-    def read_model() -> str:
-        loaded = load_model(copy / "model")
-        unchanged = loaded[:2] == exported[:2] and same(loaded.variables, exported.variables)
-        return "same state" if unchanged else "UNNOTICED"
-
+    readers = write_all(whole, folder / "images", seed=seed)
     files = sorted(
         path.relative_to(whole)
-        for part in ("checkpoints/2", "model")
-        for path in (whole / part).rglob("*")
+        for part in parts
+        for path in (whole / (NEWEST if part == "checkpoints" else part)).rglob("*")
         if path.is_file()
     )
     outcomes: dict[str, Counter[str]] = {}
@@ -118,13 +104,13 @@ def campaign(folder: Path, *, flips: int, losses: int, seed: int) -> dict[str, A
             (copy / file).unlink()
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         try:
-            outcome = read_model() if file.parts[0] == "model" else read_checkpoint()
+            outcome = readers[file.parts[0]](copy)
         except Exception as error:
-            outcome = "refused" if is_sentence(error) else f"UNNOTICED {type(error).__name__}"
+            outcome = "refused" if is_sentence(error) else f"{UNNOTICED} {type(error).__name__}"
         faulthandler.cancel_dump_traceback_later()
         name = _without_random_part(file)
         outcomes.setdefault(name, Counter())[outcome] += 1
-        if outcome.startswith("UNNOTICED"):
+        if outcome.startswith(UNNOTICED):
             unnoticed.append(f"{name} {done}: {outcome}")
     total = sum(outcomes.values(), Counter())
     return {
@@ -261,7 +247,7 @@ def cut(path: Path, generator: random.Random) -> str:
 
 
 def _without_random_part(file: Path) -> str:
-    return "/".join("*" if len(part) == 32 else part for part in file.parts)
+    return re.sub(r"-[0-9a-f]{16}(?=/)", "", file.as_posix())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ its first file and its end, kill -9 at named points of its writing, and a disk t
 such a point on. The same command again must leave the same files: every byte of the model, every
 hash of the checkpoints, every row of metrics.jsonl without its time, the numbers of the report, and
 nothing else.
+
+Then runs that are asked to stop, again and again until they come to their end: one signal or a
+burst of them at a random moment between a start and its end, the preparing of records and the
+reading of checkpoints included. Each must end with the code of the first signal and no traceback,
+nothing may be called damaged, and the end must be that of the straight run.
 """
 
 import argparse
@@ -34,6 +39,8 @@ OPTIONS = (*LENGTH, *SIZES, *TESTS, "--arch", "N-W-Ax1", "--accelerator", "cpu")
 LAST_STEP = int(LENGTH[1])
 FULL = 2
 """Exit code of a run that found its disk full."""
+CODES = {signal.SIGTERM: 75, signal.SIGINT: 130, signal.SIGHUP: 75}
+"""Exit codes of a run that is asked to stop."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--random", type=int, default=20, help="kills at random moments")
     parser.add_argument("--points", nargs="*", default=list(POINTS), choices=POINTS, metavar="NAME")
+    parser.add_argument("--signals", type=int, default=50, help="requests to stop")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the record")
     options = parser.parse_args(arguments)
@@ -55,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         results = campaign(
             Path(name), kills=options.random, points=options.points, seed=options.seed
         )
+        asked = requests(Path(name), signals=options.signals, seed=options.seed)
+        results["failed"] += asked.pop("failed")
+        results |= asked
     print(json.dumps({key: part for key, part in results.items() if key != "failed"}, indent=2))
     print(write_record("kills", results, folder=options.output))
     for failure in results["failed"]:
@@ -137,6 +148,57 @@ def campaign(folder: Path, *, kills: int, points: list[str], seed: int) -> dict[
     }
 
 
+def requests(folder: Path, *, signals: int, seed: int) -> dict[str, Any]:
+    """Asks runs to stop at random moments until they end, and compares them with a straight one.
+
+    Args:
+        folder: for records and runs.
+        signals: how many times a run is asked.
+        seed: of the moments and the signals.
+
+    Returns:
+        How often each signal came in which phase and how the runs ended; "failed" lists what was
+        different.
+    """
+    straight, workdir, moments = folder / "straight", folder / "asked", random.Random(seed)
+    if not straight.exists():
+        _finish(folder, straight)
+    expected, seconds = content(straight), _whole_seconds(folder, folder / "timed")
+    failed: list[str] = []
+    ends: dict[str, int] = {}
+    asked = 0
+    while asked < signals or workdir.exists():
+        if not workdir.exists() and moments.random() < 0.5:
+            shutil.rmtree(folder / "records")
+        kind, times = moments.choice(list(CODES)), moments.choice((1, 10, 40))
+        process = _start(folder, workdir, read=True)
+        if asked < signals:
+            _wait_for_stage(process, workdir, moments, seconds)
+            for _ in range(times):
+                process.send_signal(kind)
+                time.sleep(0.01)
+        said = process.communicate()[1] or ""
+        phase = _phase(workdir) if workdir.exists() else "before its folder"
+        what = f"{times} x {kind.name}, {phase}: ended with {process.returncode}"
+        print(what, file=sys.stderr, flush=True)
+        # Until the program has its handlers there is nothing to save, and Python decides.
+        early = not workdir.exists() and process.returncode in (-kind, 128 + kind, CODES[kind])
+        if process.returncode not in (0, CODES[kind]) and not early:
+            failed.append(f"{what}, saying {said[-200:]!r}.")
+        if "damage" in said or (workdir / "damaged").exists():
+            failed.append(f"{what} and called something damaged: {said[-200:]!r}.")
+        if "Traceback" in said and not early:
+            failed.append(f"{what} and showed a traceback.")
+        asked += process.returncode != 0
+        ends[what.partition(" x ")[2]] = ends.get(what.partition(" x ")[2], 0) + 1
+        if process.returncode == 0:
+            found = content(workdir)
+            if different := [part for part in expected if found[part] != expected[part]]:
+                failed.append(f"{what}: {', '.join(different)} differ from the straight run.")
+            shutil.rmtree(workdir)
+    return {"asked_to_stop": asked, "ends": ends, "failed": failed}
+
+
 def content(workdir: Path) -> dict[str, Any]:
     """All that must be the same in two runs of one configuration.
 
@@ -177,7 +239,9 @@ def rows(workdir: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _start(folder: Path, workdir: Path, *interruption: str) -> subprocess.Popen[str]:
+def _start(
+    folder: Path, workdir: Path, *interruption: str, read: bool = False
+) -> subprocess.Popen[str]:
     module = ["benchmarks.harness.at_point", *interruption] if interruption else []
     places = ("--data-dir", str(folder / "records"), "--workdir", str(workdir))
     command = [sys.executable, "-m", *module, "train.noiseflow", *OPTIONS, *places]
@@ -186,7 +250,7 @@ def _start(folder: Path, workdir: Path, *interruption: str) -> subprocess.Popen[
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if "full" in interruption else subprocess.DEVNULL,
+        stderr=subprocess.PIPE if read or "full" in interruption else subprocess.DEVNULL,
         text=True,
     )
 
@@ -203,6 +267,28 @@ def _seconds_of(folder: Path, workdir: Path) -> float:
     start = time.monotonic()
     if process.wait() != 0:
         raise SystemExit(f"{process.args} ended with {process.returncode}.")
+    return time.monotonic() - start
+
+
+def _wait_for_stage(
+    process: subprocess.Popen, workdir: Path, moments: random.Random, seconds: float
+) -> None:
+    """Waits for a random moment of a random stage, however fast the machine is just now."""
+    stages: dict[str, Callable[[], bool]] = {
+        "any": lambda: True,
+        "its folder": (workdir / "config.json").exists,
+        "a row": partial(_has_reached, workdir, moments.randrange(LAST_STEP)),
+        "its model": (workdir / "model").exists,
+    }
+    stage = moments.choice(list(stages))
+    _wait(process, stages[stage])
+    _wait(process, lambda: False, moments.uniform(0, seconds if stage == "any" else 1))
+
+
+def _whole_seconds(folder: Path, workdir: Path) -> float:
+    start = time.monotonic()
+    _finish(folder, workdir)
+    shutil.rmtree(workdir)
     return time.monotonic() - start
 
 

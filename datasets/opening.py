@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets import registry
-from datasets.records import prepare, quiet
+from datasets.records import damaged, prepare, quiet
 from datasets.registry import Entry
 from datasets.source_files import Reading
 from jaxnoise.errors import UsageError
@@ -42,7 +42,12 @@ def open_records_of(
     seed: int,
     reading: Reading,
 ) -> Opened:
-    """Records of the data set of a name; see `datasets.pipeline.open_dataset` for the arguments."""
+    """Records of the data set of a name; see `datasets.pipeline.open_dataset` for the arguments.
+
+    Raises:
+        UsageError: there is no such data set, or its options do not fit it.
+        DataError: its files or its records are missing or damaged.
+    """
     entry = registry.get(name)
     module: Any = entry.load()
     config = _configure(entry, module, source, patch_size, seed, reading)
@@ -51,8 +56,15 @@ def open_records_of(
     facts = prepare(
         folder, lambda root: module.builder(config, str(root)), lambda: module.facts(config)
     )
-    with quiet():
-        builder = module.builder(config, str(folder))
+    try:
+        with quiet():
+            builder = module.builder(config, str(folder))
+    except MemoryError:
+        raise
+    except Exception as error:  # the reader raises many kinds for damaged files
+        raise damaged(folder) from error
+    if not builder.info.splits:
+        raise damaged(folder)  # what describes the records is missing
     # Where files are too large to be hashed at every start, their content is known by now.
     fingerprint = facts.get("fingerprint", fingerprint)
     return Opened(entry, config, fingerprint, folder, builder, facts)

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import logging
+import os
 import shutil
 import time
 import uuid
@@ -16,6 +17,7 @@ import numpy as np
 
 from datasets.ahead import ahead
 from datasets.buckets import ordinary_buckets
+from datasets.record_files import are_whole, write_digests
 from jaxnoise.errors import DataError, UsageError
 
 FACTS_FILE = "facts.json"
@@ -40,12 +42,29 @@ def prepare(
         UsageError: if the folder cannot be written.
         DataError: if records that are there cannot be read.
     """
-    if not (folder / FACTS_FILE).is_file():
+    if not _is_there(folder):
         _build(folder, make_builder, facts)
+    if not are_whole(folder):
+        raise damaged(folder)
     try:
-        return json.loads((folder / FACTS_FILE).read_text())
+        known = json.loads((folder / FACTS_FILE).read_text())
     except (OSError, ValueError) as error:
-        raise _damaged(folder) from error
+        raise damaged(folder) from error
+    if not isinstance(known, dict):
+        raise damaged(folder)
+    return known
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether records have been built; what has their name was complete once."""
+    facts = folder / FACTS_FILE
+    if facts.is_file():
+        return True
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        if not facts.is_file():  # another process may have built them just now
+            raise damaged(folder)
+        return True
+    return False
 
 
 def _build(
@@ -54,6 +73,13 @@ def _build(
     import tensorflow_datasets as tfds
 
     parent = folder.parent
+    try:
+        os.fspath(parent).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"cannot write records to {parent}, which has bytes in its name that are no text: "
+            "choose another with --data-dir."
+        ) from error
     created = [p for p in (parent, *parent.parents) if not p.exists()]
     draft = parent / f".draft-{uuid.uuid4().hex}"
     try:
@@ -74,6 +100,7 @@ def _build(
             )
         shutil.rmtree(draft / "downloads", ignore_errors=True)
         (draft / FACTS_FILE).write_text(json.dumps(facts(), indent=1) + "\n")
+        write_digests(draft)
         try:
             draft.rename(folder)
         except OSError:
@@ -113,7 +140,12 @@ def _remove_stale_drafts(parent: Path) -> None:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
-def _damaged(folder: Path) -> DataError:
+def damaged(folder: Path) -> DataError:
+    """The error for records that are not as they were written.
+
+    Args:
+        folder: of the records.
+    """
     return DataError(
         f"the records in {folder} are damaged: delete that folder and run the command again."
     )
@@ -174,7 +206,7 @@ def open_records(
 ) -> Records:
     """Records of a TFDS data source, read into memory if they take less than a limit in bytes."""
     if len(source) == 0:
-        raise _damaged(folder)
+        raise damaged(folder)
     first = next(read_examples(source, [0], folder))
     arrays = None
     if len(source) * sum(np.asarray(first[name]).nbytes for name in fields) < memory_limit:
@@ -214,5 +246,5 @@ def read_examples(source: Any, indices: Iterable[int], folder: Path) -> Iterator
         except MemoryError:
             raise
         except Exception as error:  # the reader raises many kinds for damaged files
-            raise _damaged(folder) from error
+            raise damaged(folder) from error
         yield example

@@ -108,7 +108,9 @@ def filled_up(values: Shaped[np.ndarray, "rows ..."], rows: int) -> Shaped[np.nd
     return full
 
 
-def spans(side: int, length: int | None, *, reach: int, step: int, longest: int) -> list[Part]:
+def spans(
+    side: int, length: int | None, *, reach: int, step: int, longest: int, seen_step: int = 1
+) -> list[Part]:
     """The parts of a side with their surroundings, which all see equally much.
 
     What is seen never goes beyond the side, so that its ends stay where a network pads.
@@ -120,6 +122,7 @@ def spans(side: int, length: int | None, *, reach: int, step: int, longest: int)
         reach: how far around a part is to be seen, a multiple of `step`.
         step: where parts may begin, and what is seen of them.
         longest: length of a part where it is left open.
+        seen_step: of which what is seen is a multiple, unless that is more than there is.
 
     Returns:
         The parts in order; together they are the side.
@@ -130,6 +133,8 @@ def spans(side: int, length: int | None, *, reach: int, step: int, longest: int)
     parts = bands(side, length)
     seen = [(max(0, part.start - reach), min(side, part.stop + reach)) for part in parts]
     most = max(end - start for start, end in seen)
+    rounded = math.ceil(most / seen_step) * seen_step
+    most = rounded if rounded <= side else most
     found = []
     for part, (start, _) in zip(parts, seen, strict=True):
         start = min(start, side - most)

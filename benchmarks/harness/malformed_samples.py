@@ -170,12 +170,16 @@ def _webp() -> Format:
 
 
 def _model(folder: Path) -> Format:
+    import jax
+
     from jaxnoise import models
     from jaxnoise.io import save_model
 
-    config = models.get("noiseflow").Config(arch="S-W-K1", cameras=("a", "b"), isos=(100, 400))
-    # Any variables will do, and computing none keeps JAX from starting before the readers fork.
-    variables = {"params": {"layer": {"kernel": _pixels((3, 3, 4), np.float32)}, "empty": {}}}
+    model = models.get("noiseflow")
+    config = model.Config(arch="S-W-K1", cameras=("a", "b"), isos=(100, 400))
+    # Any values will do, and computing none keeps JAX from starting before the readers fork.
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), config))
+    variables = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes)
     saved = save_model(folder / "model", "noiseflow", config, variables)
     whole = {path.name: path.read_bytes() for path in saved.iterdir()}
     tensors = whole["model.safetensors"]

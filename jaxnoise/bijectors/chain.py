@@ -66,6 +66,12 @@ KINDS: dict[str, LayerKind] = {
 """Every kind of layer. A new one is its file and one entry here."""
 
 
+MAX_LAYERS = 128
+"""Layers of a chain: a program of more takes minutes to compile, and of many more for ever."""
+MAX_SIDE_FACTOR = 16
+"""Side of the cells that squeezes make of pixels; channels grow by its square."""
+
+
 def tokens() -> dict[str, str]:
     """What each token of an architecture string stands for.
 
@@ -104,36 +110,49 @@ def parse(arch: str, channels: int) -> tuple[Layer, ...]:
         The layers in the order in which noise passes through them on its way to the latent.
 
     Raises:
-        UsageError: for an unknown token, a repeated S, G or CAM, CAM without G, or fewer than 2
-            channels.
+        UsageError: for an unknown token, a repeated S, G or CAM, CAM without G, fewer than 2
+            channels, or more layers or squeezes than can be worked with.
 
     Source: Noise Flow, Table 2.
     """
-    given = arch.split("-")
+    given, shown = arch.split("-", MAX_LAYERS + 1), _shown(arch)
     for token in _tokens():
         if token.once and given.count(token.symbol) > 1:
             raise UsageError(
-                f"Architecture {arch!r} names {token.symbol} twice: once is all it takes."
+                f"Architecture {shown} names {token.symbol} twice: once is all it takes."
             )
     for token in _tokens():
         if token.needs and token.symbol in given and token.needs not in given:
             raise UsageError(
-                f"Architecture {arch!r} has {token.symbol}, {token.meaning}, but no "
+                f"Architecture {shown} has {token.symbol}, {token.meaning}, but no "
                 f"{token.needs}: add {token.needs}."
             )
     if channels < 2:
         raise UsageError(f"A noise flow needs at least 2 channels, not {channels}.")
     layers: list[Layer] = []
+    factor = 1
     for word in given:
-        for kind, radius in _named(word, arch):
+        for kind, radius in _named(word, shown):
             layers.append(Layer(kind, f"{len(layers):02d}_{kind}", channels, radius))
             channels *= KINDS[kind].zoom ** 2
+            factor *= KINDS[kind].zoom
+        if len(layers) > MAX_LAYERS or factor > MAX_SIDE_FACTOR:
+            raise UsageError(
+                f"Architecture {shown} has more layers than can be worked with: use at most "
+                f"{MAX_LAYERS}, and squeezes of at most {MAX_SIDE_FACTOR} x {MAX_SIDE_FACTOR} "
+                "pixels in all."
+            )
     if not layers:
-        raise UsageError(f"Architecture {arch!r} has no layer: name at least one.")
+        raise UsageError(f"Architecture {shown} has no layer: name at least one.")
     return tuple(layers)
 
 
-def _named(word: str, arch: str) -> list[tuple[str, int]]:
+def _shown(text: str) -> str:
+    """A text as it is quoted in a sentence."""
+    return repr(text if len(text) <= 80 else f"{text[:60]}...")
+
+
+def _named(word: str, shown: str) -> list[tuple[str, int]]:
     """The kinds that one token names, each with its radius."""
     for token in _tokens():
         if match := re.fullmatch(token.pattern, word):
@@ -142,7 +161,9 @@ def _named(word: str, arch: str) -> list[tuple[str, int]]:
                 return [(kind, 0) for kind in token.layers] * number
             return [(kind, number) for kind in token.layers]
     known = ", ".join(f"{name} ({meaning})" for name, meaning in tokens().items())
-    raise UsageError(f"Architecture {arch!r} has the unknown token {word!r}: known are {known}.")
+    raise UsageError(
+        f"Architecture {shown} has the unknown token {_shown(word)}: known are {known}."
+    )
 
 
 def side_factor(arch: str, channels: int) -> int:

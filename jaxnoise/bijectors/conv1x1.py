@@ -20,6 +20,7 @@ from jaxnoise.bijectors.layer_kind import (
 )
 from jaxnoise.checks import check_event
 from jaxnoise.errors import UsageError
+from jaxnoise.tracing import is_concrete
 
 
 class Conv1x1(_distrax.Bijector):
@@ -193,9 +194,22 @@ def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:
 
 
 def _stored(matrix: Array | np.ndarray) -> Own:
-    parts = {name: jnp.asarray(part, float) for name, part in decompose(np.asarray(matrix)).items()}
+    if is_concrete(matrix):
+        parts = _parts(np.asarray(matrix))
+    else:  # inside the caller's jit, or where only shapes are asked for
+        like = {
+            name: jax.ShapeDtypeStruct(part.shape, part.dtype)
+            for name, part in _parts(np.eye(len(matrix))).items()
+        }
+        parts = jax.pure_callback(_parts, like, matrix)
+    parts = {name: jnp.asarray(part) for name, part in parts.items()}
     constants = {name: parts.pop(name) for name in ("permutation", "sign")}
     return {"params": parts, "constants": constants}
+
+
+def _parts(matrix: Array | np.ndarray) -> dict[str, np.ndarray]:
+    kind = jnp.result_type(float)
+    return {name: part.astype(kind) for name, part in decompose(np.asarray(matrix)).items()}
 
 
 KIND = LayerKind(

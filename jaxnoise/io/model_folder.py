@@ -1,11 +1,13 @@
 """Model folders: config.json beside model.safetensors; a sha256 for itself and every tensor."""
 
 import dataclasses
+import glob
 import hashlib
-import importlib
 import json
+import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnoise.errors import DataError, UsageError
+from jaxnoise.io.model_variables import build_config, check_variables, leaves_of
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 MAX_CONFIG_BYTES = 16 * 2**20
+MAX_TENSORS = 10_000
+"""Tensors, and groups of none, that a model may have."""
+MAX_NAME = 1000
+"""Characters of the name of a tensor, slashes included."""
+MAX_TENSOR_BYTES = 2**31
+"""Bytes that the tensors of a model may take."""
 
 
 class LoadedModel(NamedTuple):
@@ -50,11 +59,16 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
 
     Raises:
         UsageError: the folder holds something else than a model, or the variables are no nested
-            dictionaries of arrays.
+            dictionaries of arrays of at most 64 bits a number. What is there stays as it is.
     """
     folder = Path(folder)
     _refuse_other_contents(folder)
     tensors, empty = _flatten(variables)
+    if len(tensors) + len(empty) > MAX_TENSORS:
+        raise UsageError(
+            f"{len(tensors) + len(empty)} variables are too many for a model folder, which holds "
+            f"at most {MAX_TENSORS}."
+        )
     description = {
         "format": FORMAT,
         "name": name,
@@ -66,18 +80,26 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
     from safetensors.numpy import save
 
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.writing-"
-    for left_over in folder.parent.glob(f"{prefix}*"):
+    # A longer name would be too long for a file system once there is more to it.
+    short = folder.name if len(os.fsencode(folder.name)) <= 64 else _short(folder.name)
+    prefix = f".{short}.writing-"
+    for left_over in folder.parent.glob(f"{glob.escape(prefix)}*"):
         shutil.rmtree(left_over, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     new, old = work / "new", work / "old"
-    new.mkdir()
-    _write(new / TENSOR_FILE, save(tensors))
-    _write(new / CONFIG_FILE, (json.dumps(description, indent=1) + "\n").encode())
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(work)
+    try:
+        new.mkdir()
+        _write(new / TENSOR_FILE, save(tensors))
+        _write(new / CONFIG_FILE, (json.dumps(description, indent=1) + "\n").encode())
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 
@@ -91,61 +113,34 @@ def load_model(folder: str | os.PathLike) -> LoadedModel:
         The model's name, its `Config` and its variables.
 
     Raises:
-        DataError: something is missing, damaged or contradicts config.json.
+        DataError: something is missing, damaged or contradicts config.json, or the variables are
+            not those of a model of this configuration.
     """
     folder = Path(folder)
     description = _read_description(folder)
-    tensors = _read_tensors(folder, description["tensors"])
+    name, declared = description["name"], description["tensors"]
+    config = build_config(name, description["config"], folder / CONFIG_FILE)
+    check_variables(name, config, declared, description["empty"], folder / CONFIG_FILE)
+    tensors = _read_tensors(folder, declared)
     import jax.numpy as jnp
 
     arrays = {path: jnp.asarray(tensor) for path, tensor in tensors.items()}
-    variables = _unflatten(arrays, description["empty"], folder)
-    name = description["name"]
-    return LoadedModel(name, _build_config(name, description["config"], folder), variables)
-
-
-def _build_config(name: str, fields: dict, folder: Path) -> Any:
-    # The registry is looked up by name at the time of the call: reading files stays below the
-    # models in the order of imports, and the name picks from a table instead of naming a module.
-    models = importlib.import_module("jaxnoise.models")
-    try:
-        return models.get(name).Config(**{key: _tuples(value) for key, value in fields.items()})
-    except (UsageError, ModuleNotFoundError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).rstrip(".")
-        raise DataError(
-            f"{folder / CONFIG_FILE} does not describe a model that this version of jaxnoise "
-            f"knows ({reason}): use the version that wrote it."
-        ) from error
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _tuples(item) for key, item in value.items()}
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+    return LoadedModel(name, config, _unflatten(arrays, description["empty"], folder))
 
 
 def _flatten(variables: Mapping) -> tuple[dict[str, np.ndarray], list[str]]:
+    leaves, empty = leaves_of(variables)
     tensors: dict[str, np.ndarray] = {}
-    empty: list[str] = []
-
-    def visit(node: Any, path: tuple[str, ...]) -> None:
-        if isinstance(node, Mapping):
-            if path and not node:
-                empty.append("/".join(path))
-            for key, child in node.items():
-                if not isinstance(key, str) or not key or "/" in key:
-                    raise UsageError(f"{key!r} cannot name a variable: use text without a slash.")
-                visit(child, (*path, key))
-            return
-        array = np.asarray(node)
-        if not path or array.dtype.kind not in "biuf":
+    for path, leaf in leaves.items():
+        array = np.asarray(leaf)
+        if not path or array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
             raise UsageError(
-                f"variable {'/'.join(path) or '(the whole)'} is {type(node).__name__}: a model "
-                "folder holds nested dictionaries of numeric arrays."
+                f"variable {path or '(the whole)'} is {type(leaf).__name__} of {array.dtype}: a "
+                "model folder holds nested dictionaries of numeric arrays of at most 64 bits."
             )
-        tensors["/".join(path)] = np.ascontiguousarray(array).reshape(array.shape)
-
-    visit(variables, ())
+        # The file is little-endian, and its writer takes the bytes as they are.
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        tensors[path] = np.ascontiguousarray(array).reshape(array.shape)
     return tensors, empty
 
 
@@ -189,20 +184,36 @@ def _read_description(folder: Path) -> dict[str, Any]:
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError(f"{path} is missing: give the folder that holds it.") from error
+        hint = _hint(folder) or ": give the folder that holds it"
+        raise DataError(f"{path} is missing{hint}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read ({error}): export the model again.") from error
     expected = {"name": str, "config": dict, "tensors": dict, "empty": list, "sha256": str}
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise DataError(f"{path} is not in format {FORMAT} of jaxnoise's model folders.")
+        raise DataError(
+            f"{path} is not in format {FORMAT} of jaxnoise's model folders{_hint(folder)}."
+        )
     for key, kind in expected.items():
         if not isinstance(description.get(key), kind):
             raise DataError(f"{path} lacks a usable {key!r}: export the model again.")
     if not all(isinstance(name, str) and name for name in description["empty"]):
         raise DataError(f"{path} lacks a usable 'empty': export the model again.")
+    names = [*description["tensors"], *description["empty"]]
+    if len(names) > MAX_TENSORS or any(len(name) > MAX_NAME for name in names):
+        raise DataError(
+            f"{path} names {len(names):,} variables, or one by more than {MAX_NAME} characters: "
+            f"at most {MAX_TENSORS:,} are read, so export the model again."
+        )
     if description["sha256"] != _checksum(description):
         raise DataError(f"{path} is damaged or was edited by hand: export the model again.")
     return description
+
+
+def _hint(folder: Path) -> str:
+    """Where a run's folder was given, the model within it."""
+    model = folder / "model"
+    found = (model / CONFIG_FILE).is_file()
+    return f" (did you mean {model}?): give the folder of a model" if found else ""
 
 
 def _read_tensors(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -210,7 +221,21 @@ def _read_tensors(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarra
     from safetensors.numpy import load
 
     path = folder / TENSOR_FILE
+    # What is declared says how long the file is, but for its header, which says much the same.
+    size = sum(
+        math.prod(found["shape"]) * np.dtype(found["dtype"]).itemsize for found in declared.values()
+    )
+    if size > MAX_TENSOR_BYTES:
+        raise DataError(
+            f"{path} would hold {size:,} bytes: at most {MAX_TENSOR_BYTES:,} of a model are read."
+        )
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > size + MAX_CONFIG_BYTES:
+            raise DataError(
+                f"{path} is no regular file, or much longer than the tensors that {CONFIG_FILE} "
+                "names: export the model again."
+            )
         tensors = load(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: export the model again.") from error
@@ -235,6 +260,10 @@ def _refuse_other_contents(folder: Path) -> None:
         return
     if not folder.is_dir() or {item.name for item in folder.iterdir()} - {CONFIG_FILE, TENSOR_FILE}:
         raise UsageError(f"{folder} holds something else than a model: choose another folder.")
+
+
+def _short(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -38,6 +38,15 @@ def test_parts_begin_at_steps(length):
     assert longest == {None: 24, 5: 8, 64: 64}[length]
 
 
+@pytest.mark.parametrize(("side", "seen"), [(41, 24), (23, 20), (10, 10), (5, 5)])
+def test_what_is_seen_is_rounded_up_where_there_is_enough(side, seen):
+    parts = spans(side, 18, reach=2, step=1, longest=16, seen_step=4)
+    assert {part.seen.stop - part.seen.start for part in parts} == {seen}
+    for part in parts:
+        assert part.seen.start <= max(0, part.kept.start - 2)
+        assert part.seen.stop >= min(side, part.kept.stop + 2)
+
+
 @pytest.mark.parametrize(("rows", "expected"), [(None, 4), (1, 1), (100, 100)])
 def test_rows_are_those_wished_for_or_fill_the_budget(rows, expected):
     assert rows_at_a_time(rows, 25, most=100) == expected

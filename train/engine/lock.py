@@ -4,11 +4,13 @@ import errno
 import json
 import os
 import platform
-import sys
+import stat
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from jaxnoise.errors import UsageError
+from train.engine.output import say
 
 FILE = "lock"
 """In the folder of a run while it runs, and after a kill until the next run takes it over."""
@@ -17,7 +19,17 @@ PATIENCE = 0.5
 """Seconds to wait for a process that only looks at a lock (`refuse_if_held`)."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-_held: dict[Path, int] = {}
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A lock of this process: the file's descriptor, and which folder it lies in."""
+
+    descriptor: int
+    folder: tuple[int, int]
+
+
+_held: dict[Path, _Held] = {}
 
 
 def acquire(folder: Path) -> None:
@@ -27,16 +39,16 @@ def acquire(folder: Path) -> None:
         folder: of the run; it exists.
 
     Raises:
-        UsageError: another process holds the lock.
+        UsageError: another process holds the lock, or a link or something else lies in its place.
         OSError: the lock cannot be written.
     """
     path = folder.resolve() / FILE
-    if path in _held and _is_still(path, _held[path]):
+    if path in _held and _is_still(path, _held[path].descriptor):
         return
     release(folder)
     deadline = time.monotonic() + PATIENCE
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = _open(path, os.O_RDWR | os.O_CREAT)
         try:
             locked = _try(descriptor, folder)
             # Between opening and locking, the run before may have ended and removed its file.
@@ -44,7 +56,7 @@ def acquire(folder: Path) -> None:
                 holder = {"pid": os.getpid(), "host": platform.node()}
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-                _held[path] = descriptor
+                _held[path] = _Held(descriptor, _identity(path.parent))
                 return
             if not locked and time.monotonic() > deadline:
                 raise _in_use(folder, descriptor)
@@ -68,7 +80,7 @@ def refuse_if_held(folder: Path) -> None:
     if path in _held:
         return
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = _open(path, os.O_RDWR)
     except OSError:
         return  # what cannot be opened is for `acquire` to report
     try:
@@ -78,6 +90,34 @@ def refuse_if_held(folder: Path) -> None:
         os.close(descriptor)
 
 
+def look_again() -> None:
+    """Looks whether the folders that this process has locked are still its own.
+
+    A folder that is renamed or deleted while a run is at work would get the other half of its
+    files, and one without its lock a second run. A lock that was only removed is made again.
+
+    Raises:
+        UsageError: a folder is no longer where it was, or another process has locked it.
+        OSError: a lock cannot be made again.
+    """
+    for path, held in list(_held.items()):
+        folder = path.parent
+        if _is_still(path, held.descriptor):
+            continue
+        try:
+            same = _identity(folder) == held.folder
+        except OSError:
+            same = False
+        if not same:
+            raise UsageError(
+                f"--workdir {folder} was renamed, deleted or replaced while this run was at work, "
+                "which has ended and written nothing more: give the same command again with the "
+                "folder's new name, or a new --workdir."
+            )
+        say(f"jaxnoise: the lock of {folder} was removed while a run is at work; it is made again.")
+        acquire(folder)
+
+
 def release(folder: Path | None = None) -> None:
     """Gives back a lock of this process and removes its file.
 
@@ -85,9 +125,10 @@ def release(folder: Path | None = None) -> None:
         folder: of the run; None gives back all.
     """
     for path in list(_held) if folder is None else [folder.resolve() / FILE]:
-        descriptor = _held.pop(path, None)
-        if descriptor is None:
+        held = _held.pop(path, None)
+        if held is None:
             continue
+        descriptor = held.descriptor
         try:
             # Removed while it is locked, so that it is never the file of the run that comes next.
             if _is_still(path, descriptor):
@@ -98,6 +139,33 @@ def release(folder: Path | None = None) -> None:
             os.close(descriptor)
 
 
+def _open(path: Path, flags: int) -> int:
+    """The descriptor of a lock: a file of its own, since it will be written and removed."""
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.EMLINK):
+            raise _no_lock(path) from error
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(descriptor)
+        raise _no_lock(path)
+    return descriptor
+
+
+def _no_lock(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is a link or no file, and a run keeps its lock there: remove it, or choose "
+        "another --workdir."
+    )
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
+
+
 def _try(descriptor: int, folder: Path) -> bool:
     import fcntl  # not on Windows, where `train.engine.program` has a sentence to say first
 
@@ -105,11 +173,9 @@ def _try(descriptor: int, folder: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _NO_LOCKS:
-            print(
+            say(
                 f"jaxnoise: the file system of {folder} has no locks: see to it yourself that no "
-                "other run uses this folder.",
-                file=sys.stderr,
-                flush=True,
+                "other run uses this folder."
             )
             return True
         if isinstance(error, BlockingIOError):
@@ -120,8 +186,8 @@ def _try(descriptor: int, folder: Path) -> bool:
 
 def _is_still(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from train.engine import lock
 from train.engine.ahead import Ahead
 from train.engine.checkpoint import Checkpoints
 from train.engine.devices import replicate, shard
@@ -18,7 +19,7 @@ from train.engine.guard import check_types, guarded_step, several_steps, start_t
 from train.engine.metrics import Metrics
 from train.engine.progress import Progress
 from train.engine.schedule import Schedule
-from train.engine.signals import StopSignals
+from train.engine.signals import BETWEEN, StopSignals
 from train.engine.system import Fitted, Task, Validation
 
 
@@ -30,6 +31,7 @@ def fit(
     seed: int,
     mesh: Mesh,
     stop: StopSignals | None = None,
+    runs: Sequence[str] = ("",),
 ) -> Fitted:
     """Trains until the last step, from the newest checkpoint of the workdir if it has one.
 
@@ -44,6 +46,8 @@ def fit(
         seed: of the randomness handed to the step.
         mesh: from `train.engine.devices.start_jax`.
         stop: signals that may ask to stop.
+        runs: what tells this run from others beside its seed, as it is now last, and before that as
+            it was when steps were saved that it may go on from.
 
     Returns:
         What is exported of the state that was kept, its score, and whether the training failed.
@@ -52,15 +56,17 @@ def fit(
         Diverged: too many non-finite steps in a row, or no finite one at all; the last good state
             is saved, and a run that goes on from it diverges at once.
         NoCheckpoint: the run must be resumed and no checkpoint is usable.
-        Stopped: SIGTERM came; the state is saved.
+        UsageError: the folder was renamed, deleted or locked by another run in between.
+        Stopped: SIGTERM or SIGHUP came; the state is saved.
     """
-    return _Run(task, schedule, workdir, seed, mesh, stop or StopSignals()).train()
+    stop = stop or StopSignals()
+    return _Run(task, schedule, workdir, mesh, seed=seed, stop=stop, runs=runs).train()
 
 
 class _Run:
     """One call of `fit`: what it reads and writes around the pure step."""
 
-    def __init__(self, task, schedule, workdir, seed, mesh, stop):
+    def __init__(self, task, schedule, workdir, mesh, *, seed, stop, runs):
         self.task, self.schedule, self.mesh, self.stop = task, schedule, mesh, stop
         self.workdir, self.seed = workdir, replicate(mesh, np.uint32(seed))
         self.fixed = replicate(mesh, task.fixed)
@@ -74,8 +80,14 @@ class _Run:
             "step": np.int64(0),
             "first_score": np.float64(math.nan),
         }
-        self.checkpoints = Checkpoints(workdir / "checkpoints", report=self.progress.say)
-        restored = self.checkpoints.restore({"training": training, "best": self.best})
+        # A signal in the middle of reading would say nothing about what is read.
+        with stop.after(BETWEEN):
+            self.checkpoints = Checkpoints(
+                workdir / "checkpoints",
+                report=self.progress.say,
+                runs=[f"{task.title}, seed {seed}, {run}" for run in runs],
+            )
+            restored = self.checkpoints.restore({"training": training, "best": self.best})
         self.done, self.calls, self.fresh = 0, 0, restored is None
         if restored is not None:
             self.done, tree = restored
@@ -85,6 +97,7 @@ class _Run:
         self.metrics = Metrics(
             workdir / "metrics.jsonl" if self.first_process else None,
             step=-1 if self.fresh else self.done,
+            digest=self.checkpoints.rows,
         )
         self.start = time.monotonic()
 
@@ -274,9 +287,11 @@ class _Run:
         return found
 
     def _save(self) -> None:
+        lock.look_again()
         self.metrics.flush()
         training = jax.tree.map(np.asarray, self.training)
-        self.checkpoints.save(self.done, {"training": training, "best": self.best})
+        tree = {"training": training, "best": self.best}
+        self.checkpoints.save(self.done, tree, rows=self.metrics.digest)
 
     def _signalled(self) -> bool:
         """Whether to stop while a batch is waited for; several processes agree at a step only."""

@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 
 from jaxnoise.errors import UsageError
 from train.engine.devices import ACCELERATORS
+from train.engine.files import MAX_JSON_BYTES, read_regular
 
 PLACES = "places"
 
@@ -208,10 +209,13 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field, kind: type, 
 
 def _read_toml(path: Path, types_of: Mapping[str, type]) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--config {path} cannot be read ({error}).") from error
+        table = tomllib.loads(read_regular(path, limit=MAX_JSON_BYTES).decode())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UsageError(
+            f"--config {path} cannot be read ({reason}): give a file of TOML, such as "
+            "--print-config writes."
+        ) from error
     values = {}
     for key, value in table.items():
         name = key.replace("-", "_")
@@ -220,6 +224,8 @@ def _read_toml(path: Path, types_of: Mapping[str, type]) -> dict[str, Any]:
         kind = types_of[name]
         if kind is float and type(value) is int:
             value = float(value)
+        elif isinstance(value, str) and "\0" in value:
+            raise UsageError(f"--config {path}: {key} has a zero byte in it, which nothing can.")
         elif kind is Path and isinstance(value, str):
             value = Path(value)
         elif type(value) is not kind:

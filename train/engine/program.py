@@ -1,6 +1,6 @@
 """From a command line to an exit code: what every trainer's program does around its run."""
 
-import os
+import errno
 import platform
 import sys
 import traceback
@@ -15,6 +15,7 @@ from train.engine.devices import set_flags
 from train.engine.errors import Diverged, NoCheckpoint, Stopped
 from train.engine.files import NO_ROOM
 from train.engine.options import Command, parse, to_toml
+from train.engine.output import give_up, prepare_output, say, say_all
 from train.engine.signals import StopSignals
 
 EXIT_CODES: dict[type[BaseException], int] = {
@@ -41,9 +42,11 @@ def main(package: str, arguments: Sequence[str] | None = None) -> int:
         0 when all is done, else the code of what was raised, after one sentence on standard error;
         1 for what nobody foresaw.
     """
+    ends_here = arguments is None
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    options = None
+    options, stop = None, StopSignals()
     try:
+        prepare_output()
         check_platform()
         program = f"python -m {package}"
         commands = import_module(f"{package}.config").COMMANDS
@@ -52,21 +55,25 @@ def main(package: str, arguments: Sequence[str] | None = None) -> int:
         program = f"{program} {name}".strip()
         options, show = parse(command.options, arguments, program=program, presets=command.presets)
         if show:
-            print(to_toml(options), end="")
+            say(to_toml(options).rstrip("\n"), to_error=False)
             return 0
-        with StopSignals() as stop:
-            _run(package, name, options, stop)
-            print(end="", flush=True)  # a full disk is to be noticed here
+        stop.listen()
+        _run(package, name, options, stop)
+        say_all()  # a full disk is to be noticed here
         return 0
     except BaseException as error:
+        stop.hold()
         if isinstance(error, SystemExit):  # argparse after --help
             return int(error.code or 0)
         # The file of --config may ask for it as well, unless it is the options that are wrong.
         debug = options.debug if options is not None else "--debug" in arguments
         return _said(error, debug=debug)
     finally:
+        stop.hold()  # what comes now finds all saved and said
         lock.release()
         _settle_output()
+        # Nothing may change the exit code of a process that ends as it was asked to.
+        stop.ignore() if ends_here and stop.requested is not None else stop.restore()
 
 
 def _run(package: str, name: str, options: Any, stop: StopSignals) -> None:
@@ -101,10 +108,16 @@ def _said(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         where = f" where {error.filename} is written" if error.filename else ""
         full = f"the disk is full{where}: make room and give the same command again."
+        if error.errno == errno.EFBIG:
+            full = (
+                f"a file would be larger than this system allows{where}: raise the limit "
+                "(ulimit -f) and give the same command again."
+            )
         error = UsageError(full).with_traceback(error.__traceback__)
     code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
     if debug:
-        traceback.print_exception(error)
+        with suppress(OSError):
+            traceback.print_exception(error)
     elif code == 1:
         reason = " ".join(str(error).split())[:300]
         _say(f"unexpected {type(error).__name__}: {reason}; --debug shows where.")
@@ -135,11 +148,9 @@ def _settle_output() -> None:
         try:
             print(end="", flush=True, file=stream)
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+            give_up(stream)
 
 
 def _say(sentence: str) -> None:
     with suppress(OSError):  # its file may be on the disk that is full; the exit code says enough
-        print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)
+        say(f"jaxnoise: {sentence}")

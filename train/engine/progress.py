@@ -3,6 +3,9 @@
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+
+from train.engine.output import plain, say
 
 SECONDS_BETWEEN_LINES = 20.0
 
@@ -19,7 +22,7 @@ class Progress:
     """
 
     def __init__(self, title: str, *, steps: int, shown: bool = True):
-        self._title, self._steps, self._first = title, steps, 0
+        self._title, self._steps, self._first = plain(title), steps, 0
         self._start = self._last_line = time.monotonic()
         self._bar = None
         self._shown = shown
@@ -52,8 +55,9 @@ class Progress:
             values: what to show beside it, by name.
         """
         if self._bar is not None:
-            self._bar.set_postfix({key: f"{value:.5g}" for key, value in values.items()}, False)
-            self._bar.update(step - self._bar.n)
+            with suppress(OSError):  # its terminal may have been closed
+                self._bar.set_postfix({key: f"{value:.5g}" for key, value in values.items()}, False)
+                self._bar.update(step - self._bar.n)
             return
         now = time.monotonic()
         if not self._shown or (
@@ -76,11 +80,13 @@ class Progress:
         if not self._shown:
             return
         if self._bar is not None:
-            self._bar.write(sentence, file=sys.stderr)
+            with suppress(OSError):
+                self._bar.write(plain(sentence), file=sys.stderr)
         else:
-            print(sentence, file=sys.stderr, flush=True)
+            say(sentence)
 
     def close(self) -> None:
         """Leaves the line as it is."""
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()

@@ -1,6 +1,5 @@
 """One run of a system: devices, data, folder, phases, report."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +9,7 @@ import jax
 from jax.sharding import Mesh
 
 from jaxnoise.io import save_model
-from train.engine import folder
+from train.engine import folder, lock
 from train.engine.devices import (
     check_batch_bytes,
     check_batch_size,
@@ -20,6 +19,8 @@ from train.engine.devices import (
 from train.engine.devices import usual_steps_per_call as usual_steps
 from train.engine.errors import Diverged
 from train.engine.loop import fit
+from train.engine.manifest import runs_of
+from train.engine.output import say
 from train.engine.schedule import Schedule
 from train.engine.signals import StopSignals
 from train.engine.system import Fitted, Phase, Run, System
@@ -42,7 +43,7 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
         Stopped: a signal came; in a training the state is saved.
     """
     workdir = config.workdir or Path("runs") / name
-    folder.check_workdir(workdir, config)
+    folder.check_workdir(workdir, config, system=name)
     mesh = devices_of_run(config, folder.devices_of(workdir))
     if jax.process_count() == 1:
         stop.listen()  # what joins processes takes the signals too
@@ -53,10 +54,10 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
     also = system.check_data(this)
     phases = system.phases(this)
     first_process = jax.process_index() == 0
-    if first_process:
-        _open_folder(this, also)
-    fitted = fit_phases(phases, this, stop=stop)
+    runs = _open_folder(this, also, name)
+    fitted = fit_phases(phases, this, stop=stop, runs=runs)
     report = system.report(this, fitted)
+    lock.look_again()
     told = [found.failed for found in fitted.values() if found.failed is not None]
     compared = {phase.name for phase in phases if phase.compared}
     failed = [
@@ -75,9 +76,9 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
         ]
         text = report.write(workdir, failed=told, remarks=remarks)
         if told:
-            print("FAILED: " + " ".join(told) + "\n")
-        print("\n".join([text, *remarks]))
-        print(f"report: {(workdir / 'report.html').resolve()}")
+            say("FAILED: " + " ".join(told) + "\n", to_error=False)
+        say("\n".join([text, *remarks]), to_error=False)
+        say(f"report: {(workdir / 'report.html').resolve()}", to_error=False)
     if failed:
         raise Diverged(failed[0])
 
@@ -114,13 +115,16 @@ def devices_of_run(config: Any, before: Mapping[str, Any] | None) -> Mesh:
     return mesh
 
 
-def fit_phases(phases: Sequence[Phase], run: Run, *, stop: StopSignals) -> dict[str, Fitted]:
+def fit_phases(
+    phases: Sequence[Phase], run: Run, *, stop: StopSignals, runs: Sequence[str] = ("",)
+) -> dict[str, Fitted]:
     """Trains the phases of a run one after the other, as `fit_phase` does.
 
     Args:
         phases: what to train.
         run: the run that they belong to.
         stop: signals that may ask to stop.
+        runs: from `train.engine.manifest.runs_of`.
 
     Returns:
         What the trainings found, by the phases' names; without those that are only compared and
@@ -135,15 +139,22 @@ def fit_phases(phases: Sequence[Phase], run: Run, *, stop: StopSignals) -> dict[
     fitted: dict[str, Fitted] = {}
     for phase in phases:
         try:
-            fitted[phase.name] = fit_phase(phase, run, fitted, stop=stop)
+            fitted[phase.name] = fit_phase(phase, run, fitted, stop=stop, runs=runs)
         except Diverged as error:
             if not phase.compared:
                 raise
-            print(f"{phase.name} is left out: {error}", file=sys.stderr, flush=True)
+            say(f"{phase.name} is left out: {error}")
     return fitted
 
 
-def fit_phase(phase: Phase, run: Run, before: Mapping[str, Fitted], *, stop: StopSignals) -> Fitted:
+def fit_phase(
+    phase: Phase,
+    run: Run,
+    before: Mapping[str, Fitted],
+    *,
+    stop: StopSignals,
+    runs: Sequence[str] = ("",),
+) -> Fitted:
     """Trains one phase in its folder and exports its model.
 
     Args:
@@ -151,6 +162,7 @@ def fit_phase(phase: Phase, run: Run, before: Mapping[str, Fitted], *, stop: Sto
         run: the run that it belongs to.
         before: what the phases before it found, by name.
         stop: signals that may ask to stop.
+        runs: from `train.engine.manifest.runs_of`.
 
     Returns:
         What the training found.
@@ -165,8 +177,10 @@ def fit_phase(phase: Phase, run: Run, before: Mapping[str, Fitted], *, stop: Sto
         seed=run.config.seed,
         mesh=run.mesh,
         stop=stop,
+        runs=[f"{phase.name}, {one}" for one in runs],
     )
     if jax.process_index() == 0:
+        lock.look_again()
         save_model(place / "model", phase.model, phase.settings, fitted.kept)
     return fitted
 
@@ -185,14 +199,17 @@ def schedule_of(config: Any, *, steps: int | None = None) -> Schedule:
     return Schedule(**values, steps_per_call=config.steps_per_call or usual_steps())
 
 
-def _open_folder(run: Run, also: str) -> None:
+def _open_folder(run: Run, also: str, name: str) -> list[str]:
+    """Opens the folder, in the first process, and says what tells the run from others."""
     if set(run.data) == {"data"}:
         (only,) = run.data.values()
         facts, fingerprint = {"dataset": only.name}, only.fingerprint
     else:
         facts = {"datasets": {role: data.name for role, data in run.data.items()}}
         fingerprint = "+".join(f"{role}:{data.fingerprint}" for role, data in run.data.items())
-    facts = {**facts, "other_input": also} if also else facts
-    folder.open_workdir(
-        run.workdir, run.config, mesh=run.mesh, fingerprint=fingerprint, facts=facts
-    )
+    known: Any = {"fingerprint": fingerprint}
+    known["facts"] = {**facts, "other_input": also} if also else facts
+    runs = runs_of(run.workdir, run.config, **known)
+    if jax.process_index() == 0:
+        folder.open_workdir(run.workdir, run.config, mesh=run.mesh, system=name, **known)
+    return runs

@@ -1,6 +1,10 @@
-"""SIGTERM and Ctrl-C: finish the step, save, stop."""
+"""SIGTERM, SIGHUP and Ctrl-C: finish the step, save, stop."""
 
+import gc
+import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -8,12 +12,24 @@ from typing import Any
 
 from train.engine.errors import Stopped
 
+BETWEEN = "stopped by a signal; the same command goes on from the last checkpoint, if there is one."
+"""What a user is told of a stop outside of the training."""
+
+IMPATIENT = 2.0
+"""Seconds after which another Ctrl-C means that the user does not want to wait for the saving. One
+that comes before is taken for a key that was held down, or a signal sent to a group as well.
+"""
+
+MOMENT = 0.02
+"""Seconds until a signal is sent again that came where nothing can be raised."""
+
 
 class StopSignals:
-    """Turns SIGTERM and the first Ctrl-C into an exception at a moment when the run can save.
+    """Turns SIGTERM, SIGHUP and Ctrl-C into an exception at a moment when the run can save.
 
-    Inside `held()` a signal only sets `requested`; elsewhere it raises at once: Stopped for
-    SIGTERM, KeyboardInterrupt for Ctrl-C. A second Ctrl-C always raises.
+    Inside `held()` a signal only sets `requested`; elsewhere it raises at once: Stopped for SIGTERM
+    and SIGHUP, KeyboardInterrupt for Ctrl-C. After the first signal others are not heard, so that
+    none interrupts the saving or the ending, save one more Ctrl-C after `IMPATIENT` seconds.
 
     Attributes:
         requested: the signal that came, or None.
@@ -23,7 +39,8 @@ class StopSignals:
     def __init__(self) -> None:
         self.requested: int | None = None
         self.calls = 0
-        self._held = False
+        self._held = self._ended = self._put_off = False
+        self._since = 0.0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -32,22 +49,51 @@ class StopSignals:
 
     def listen(self) -> None:
         """Takes the signals, again where a library has taken them in between."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # the run was begun by nohup, to go on when its terminal is closed
             previous = signal.signal(number, self._handle)
             self._previous.setdefault(number, previous)
 
     def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Gives the signals back to who had them before."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+        self._previous.clear()
+
+    def ignore(self) -> None:
+        """Lets the process end undisturbed once it has been asked to."""
+        for number in self._previous:
+            signal.signal(number, signal.SIG_IGN)
+        self._previous.clear()
+
+    def hold(self) -> None:
+        """Hears no signal from here on: the program has nothing left to interrupt."""
+        self._ended = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keeps signals waiting for the caller to look at `requested`."""
-        self._held = True
+        before, self._held = self._held, True
         try:
             yield
         finally:
-            self._held = False
+            self._held = before
+
+    @contextmanager
+    def after(self, sentence: str) -> Iterator[None]:
+        """Keeps signals waiting for the end of what must not be interrupted, and raises then.
+
+        Args:
+            sentence: for the user.
+        """
+        with self.held():
+            yield
+        if self.requested is not None and not self._held:
+            self.stop(sentence)
 
     def stop(self, sentence: str) -> None:
         """Raises what the signal that came stands for.
@@ -56,19 +102,40 @@ class StopSignals:
             sentence: what was saved, for the user.
 
         Raises:
-            Stopped: SIGTERM came.
+            Stopped: SIGTERM or SIGHUP came.
             KeyboardInterrupt: Ctrl-C came.
         """
         if self.requested == signal.SIGINT:
             raise KeyboardInterrupt(sentence)
         raise Stopped(sentence)
 
-    def _handle(self, number: int, _: FrameType | None) -> None:
-        again = self.requested == signal.SIGINT and number == signal.SIGINT
-        if self.requested is None or number == signal.SIGINT:
-            self.requested = number
-        if not self._held or again:
-            self.stop(
-                "stopped by a signal; the same command goes on from the last checkpoint, if there "
-                "is one."
-            )
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._ended:
+            return
+        if self.requested is None or self._put_off:
+            self._put_off = False
+            if self.requested is None:
+                self.requested, self._since = number, now
+            if self._held:
+                return
+            if _is_swallowed(frame):
+                self._put_off = True
+                again = threading.Timer(MOMENT, os.kill, (os.getpid(), number))
+                again.daemon = True
+                again.start()
+                return
+            self.stop(BETWEEN)
+        elif number == signal.SIGINT and now - self._since > IMPATIENT:
+            self.requested, self._since = number, now
+            self.stop(BETWEEN)
+
+
+def _is_swallowed(frame: FrameType | None) -> bool:
+    """Whether Python would print and forget what is raised in a frame, as in collecting garbage."""
+    forgetful = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_code in forgetful:
+            return True
+        frame = frame.f_back
+    return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import jax
@@ -88,6 +89,11 @@ def task(run: Run, arch: str, before: Mapping[str, Fitted]) -> Task:
     return likelihood.task(run, title=arch, model=model, settings=settings, variables=variables)
 
 
+def folder_name(arch: str) -> str:
+    """The name of a folder for an architecture, whose own may be too long for one."""
+    return arch if len(arch) <= 100 else f"{arch[:80]}-{sha256(arch.encode()).hexdigest()[:16]}"
+
+
 def phases(run: Run) -> list[Phase]:
     """One training for each architecture; those that are compared have folders of their own."""
     config = run.config
@@ -97,7 +103,7 @@ def phases(run: Run) -> list[Phase]:
             task=partial(task, run, arch),
             model=MODEL,
             settings=settings_of(config, run.data["data"], arch=arch),
-            folder="" if arch == config.arch else f"compare/{arch}",
+            folder="" if arch == config.arch else f"compare/{folder_name(arch)}",
             compared=arch != config.arch,
         )
         for arch in architectures(config)

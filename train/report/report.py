@@ -123,5 +123,7 @@ def report_of_patches(
 def _write(path: Path, text: str) -> None:
     """Replaces the file at once, so that a reader never sees half of it."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
+    # A link that lies there must not be followed; bytes of file names that are no text are spelt.
+    temporary.unlink(missing_ok=True)
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     os.replace(temporary, path)

@@ -1,11 +1,15 @@
 """What a denoiser is made of, as plain values that fit into a JSON file."""
 
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 from jaxnoise.errors import UsageError
 
 FEATURES = {"dncnn": 64, "unet": 48}
 """Networks by name, with the features of the published sizes."""
+LIMITS = {"channels": (1, 1024), "features": (1, 4096), "depth": (2, 128)}
+"""The smallest and the largest value of each number."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class Config:
             raise UsageError(f"net is {self.net!r}: use {' or '.join(FEATURES)}.")
         if self.features is None:
             object.__setattr__(self, "features", FEATURES[self.net])
-        for field, least in (("channels", 1), ("features", 1), ("depth", 2)):
-            if getattr(self, field) < least:
-                raise UsageError(f"{field} is {getattr(self, field)}: use {least} or more.")
+        for field, (least, most) in LIMITS.items():
+            value: Any = getattr(self, field)
+            if not isinstance(value, Integral) or not least <= int(value) <= most:
+                raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
         if self.net == "unet" and self.width % 3:
             raise UsageError(f"features is {self.width}: a U-Net's must divide by 3.")
 

@@ -14,10 +14,14 @@ from jaxtyping import Array, Float
 from jaxnoise import checks, tiles
 from jaxnoise.models.denoiser.config import Config
 from jaxnoise.models.denoiser.model import Variables, denoise, mirrored
+from jaxnoise.nets import winograd
+from jaxnoise.nets.blocks import SIDE
 from jaxnoise.nets.unet import FACTOR
 
 TILE_SIDE = 768
 """Largest side of a tile, its surroundings not included, where the caller leaves it open."""
+BLOCKS_SIDE = 90
+"""The same where a DnCNN works by blocks: what lies between its layers is to stay in the cache."""
 SHARED_SIDE = {"dncnn": 256, "unet": 768}
 """Side below which tiles are not made smaller because there are several devices: their surroundings
 would take longer than they do."""
@@ -68,7 +72,11 @@ def denoise_image(
     noisy = np.asarray(noisy, np.float32)
     noisy = np.asarray(mirrored(jnp.asarray(noisy)[None], step)[0])
     spans = partial(
-        tiles.spans, reach=reach, step=step, longest=_longest(config, noisy.shape, devices)
+        tiles.spans,
+        reach=reach,
+        step=step,
+        longest=_longest(config, noisy.shape, devices),
+        seen_step=SIDE,
     )
     parts = list(product(spans(noisy.shape[0], rows), spans(noisy.shape[1], None)))
     mesh = None if devices is None else Mesh(np.array(devices[: len(parts)]), ("tiles",))
@@ -90,6 +98,10 @@ def denoise_image(
 
 def _longest(config: Config, shape: tuple[int, ...], devices: Sequence[jax.Device] | None) -> int:
     """The largest side of a tile: of all devices together they have the area of one's."""
+    inner = BLOCKS_SIDE, BLOCKS_SIDE, config.width
+    kernel = 3, 3, config.width, config.width
+    if config.net == "dncnn" and winograd.pays((1, *inner), kernel, np.float32):
+        return BLOCKS_SIDE
     if devices is None or len(devices) == 1:
         return TILE_SIDE
     share = min(TILE_SIDE, math.sqrt(shape[0] * shape[1])) / math.sqrt(len(devices))

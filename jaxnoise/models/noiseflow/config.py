@@ -1,6 +1,7 @@
 """What a noise flow is made of, as plain values that fit into a JSON file."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from jaxnoise.bijectors.chain import parse, side_factor
@@ -13,6 +14,8 @@ CHOICES = {
     "base": ("normal", "student_t"),
     "taps": ("shared", "conditional"),
 }
+LIMITS = {"channels": (1, 1024), "width": (1, 4096), "knots": (2, 4096)}
+"""The smallest and the largest value of each number."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,12 @@ class Config:
                 raise UsageError(
                     f"{field} is {getattr(self, field)!r}: use {' or '.join(choices)}."
                 )
-        for field, least in (("width", 1), ("knots", 2)):
-            if getattr(self, field) < least:
-                raise UsageError(f"{field} is {getattr(self, field)}: use {least} or more.")
+        for field, (least, most) in LIMITS.items():
+            value: Any = getattr(self, field)
+            if not isinstance(value, Integral) or not least <= int(value) <= most:
+                raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
+        if not isinstance(self.arch, str):
+            raise UsageError(f"arch is {self.arch!r}: name the layers as text.")
         if not self.cameras or len(set(self.cameras)) != len(self.cameras):
             raise UsageError("cameras must name at least one camera, each once.")
         if not self.isos or list(self.isos) != sorted(set(self.isos)) or self.isos[0] < 0:

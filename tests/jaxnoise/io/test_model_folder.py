@@ -1,8 +1,11 @@
 """Model folders come back bit for bit, or with a sentence about what is wrong."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
+import struct
 
 import jax
 import numpy as np
@@ -10,7 +13,13 @@ import pytest
 
 from jaxnoise import models
 from jaxnoise.errors import DataError, UsageError
-from jaxnoise.io import load_model, save_model
+from jaxnoise.io import load_model, model_folder, save_model
+
+
+@pytest.fixture(autouse=True)
+def _any_variables(monkeypatch):
+    """Folders of variables that no model has: what they may hold is tested for itself."""
+    monkeypatch.setattr(model_folder, "check_variables", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +97,81 @@ def test_what_a_folder_cannot_hold_is_refused(tmp_path, example, variables):
     with pytest.raises(UsageError):
         save_model(tmp_path / "model", "noiseflow", example[0], variables)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.fast
+def test_foreign_byte_order_becomes_that_of_the_file(tmp_path, example):
+    values = [1.5, -2.25, 3e-7]
+    kinds = {"float": ">f4", "half": ">f2", "whole": ">i4", "short": ">u2", "native": "=f4"}
+    stored = {name: np.array([1, 2, 3], kind) for name, kind in kinds.items()}
+    stored["fractions"] = np.array(values, ">f4")
+    config = example[0]
+    folder = save_model(tmp_path / "model", "noiseflow", config, {"params": stored})
+    back = load_model(folder).variables["params"]
+    np.testing.assert_array_equal(back["fractions"], np.array(values, np.float32))
+    for name, kind in kinds.items():
+        np.testing.assert_array_equal(back[name], [1, 2, 3])
+        assert back[name].dtype == np.dtype(kind).newbyteorder("=")
+    raw = (folder / "model.safetensors").read_bytes()
+    assert struct.pack("<3f", *values) in raw
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("fault", ["wide", "full disk"])
+def test_what_cannot_be_written_leaves_the_model_before(folder, example, monkeypatch, fault):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before, variables = load_model(folder), example[1]
+    if fault == "wide":
+        variables = {"params": {"a": np.zeros(2, np.longdouble)}}
+    else:
+        monkeypatch.setattr(model_folder, "_write", refuse)
+    with pytest.raises((UsageError, OSError)):
+        save_model(folder, "noiseflow", example[0], variables)
+    assert load_model(folder).config == before.config
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["m" * 248, "[a]*?", "ä" * 124])
+def test_any_name_of_a_folder_will_do(tmp_path, example, name):
+    for _ in range(2):
+        folder = save_model(tmp_path / name, "noiseflow", *example)
+    assert load_model(folder).config == example[0]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.fast
+def test_the_folder_of_a_run_says_where_its_model_is(tmp_path, example):
+    save_model(tmp_path / "model", "noiseflow", *example)
+    for _ in range(2):
+        with pytest.raises(DataError, match=f"did you mean {tmp_path / 'model'}"):
+            load_model(tmp_path)
+        (tmp_path / "config.json").write_text('{"steps": 400}')
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_pipes_and_devices_are_not_read(folder, name, make):
+    (folder / name).unlink()
+    make(folder / name)
+    with pytest.raises(DataError, match="no file|no regular file"):
+        load_model(folder)
+
+
+@pytest.mark.fast
+def test_what_is_declared_is_known_before_it_is_read(folder):
+    os.truncate(folder / "model.safetensors", 4 * 2**30)  # of which the disk has nothing
+    with pytest.raises(DataError, match="much longer than the tensors"):
+        load_model(folder)
+    edit(folder, lambda d: d["empty"].extend(f"e{number}" for number in range(900_000)))
+    with pytest.raises(DataError, match="at most 10,000 are read"):
+        load_model(folder)
+    edit(folder, lambda d: d.update(empty=["a/" * 10**6 + "b"]))
+    with pytest.raises(DataError, match="more than 1000 characters"):
+        load_model(folder)
 
 
 @pytest.mark.fast

@@ -1,8 +1,10 @@
 """Checkpoints come back bit for bit, or not at all."""
 
 import errno
+import hashlib
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -91,7 +93,7 @@ def test_a_damaged_step_is_put_aside_and_the_one_before_is_used(tmp_path):
     checkpoints.save(1, tree(1.0))
     checkpoints.save(2, tree(2.0))
     checkpoints.close()
-    for path in (tmp_path / "checkpoints/2/state").rglob("*"):
+    for path in (tmp_path / "checkpoints/2/arrays").rglob("*"):
         if path.is_file():
             path.write_bytes(b"rubbish")
     said = []
@@ -231,3 +233,101 @@ def test_a_disk_that_is_really_full(tmp_path):
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["rate[0.1]", "a\\b", "st*r", "wh?t", "[!x]", "gs:"])
+def test_the_name_of_a_folder_is_no_pattern(tmp_path, name):
+    folder = tmp_path / name / "checkpoints"
+    for step in (1, 2):
+        checkpoints = Checkpoints(folder)
+        checkpoints.save(step, tree(step))
+    step, back = Checkpoints(folder).restore(tree())
+    assert (step, back["array"][0, 0]) == (2, 2.0)
+    assert not (folder.parent / "damaged").exists()
+
+
+@pytest.mark.fast
+def test_a_step_copied_over_another_is_put_aside(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for step in (1, 2):
+        checkpoints.save(step, tree(step))
+    shutil.rmtree(tmp_path / "checkpoints/2")
+    shutil.copytree(tmp_path / "checkpoints/1", tmp_path / "checkpoints/2")
+    said = []
+    step, back = Checkpoints(tmp_path / "checkpoints", report=said.append).restore(tree())
+    assert (step, back["array"][0, 0]) == (1, 1.0)
+    assert "it was saved as step 1" in said[0]
+
+
+@pytest.mark.fast
+def test_a_step_of_another_run_is_not_used(tmp_path):
+    folder = tmp_path / "checkpoints"
+    Checkpoints(folder, runs=["seed 0"]).save(1, tree())
+    assert Checkpoints(folder, runs=["seed 0", "longer"]).restore(tree())[0] == 1
+    said = []
+    with pytest.raises(NoCheckpoint):
+        Checkpoints(folder, runs=["seed 1"], report=said.append).restore(tree())
+    assert "by a run with other options or data" in said[0]
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("name", ["arrays/bytes", "leaves/metadata", "_CHECKPOINT_METADATA"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_pipes_and_devices_are_not_read(tmp_path, name, make):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for step in (1, 2):
+        checkpoints.save(step, tree(step))
+    (tmp_path / "checkpoints/2" / name).unlink()
+    make(tmp_path / "checkpoints/2" / name)
+    said = []
+    again = Checkpoints(tmp_path / "checkpoints", report=said.append)
+    assert again.restore(tree())[0] == 1
+    assert name in said[0] and "is no regular file" in said[0]
+
+
+@pytest.mark.fast
+def test_a_file_longer_than_its_arrays_is_not_read(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, tree())
+    os.truncate(tmp_path / "checkpoints/1/arrays/bytes", 2**40)
+    said = []
+    with pytest.raises(NoCheckpoint):
+        Checkpoints(tmp_path / "checkpoints", report=said.append).restore(tree())
+    assert f"it holds {2**40:,} bytes" in said[0]
+
+
+@pytest.mark.fast
+def test_steps_of_earlier_versions_are_read(tmp_path):
+    import orbax.checkpoint as ocp
+
+    vector, records = b"", []
+    for path, leaf in jax.tree_util.tree_leaves_with_path({"a": np.arange(5.0), "b": 3}):
+        array, kind = np.asarray(leaf), "array" if isinstance(leaf, np.ndarray) else "int"
+        described = {"shape": list(array.shape), "dtype": array.dtype.name}
+        described["sha256"] = hashlib.sha256(array.tobytes()).hexdigest()
+        records.append({"path": jax.tree_util.keystr(path), "kind": kind, **described})
+        vector += array.tobytes()
+    with ocp.CheckpointManager((tmp_path / "checkpoints").absolute()) as manager:
+        arrays = ocp.args.StandardSave({"bytes": np.frombuffer(vector, np.uint8)})
+        leaves = ocp.args.JsonSave({"leaves": records})
+        manager.save(7, args=ocp.args.Composite(state=arrays, leaves=leaves))
+    checkpoints = Checkpoints(tmp_path / "checkpoints", runs=["any"])
+    step, back = checkpoints.restore({"a": np.zeros(5), "b": 0})
+    assert (step, back["a"].tolist(), back["b"]) == (7, [0, 1, 2, 3, 4], 3)
+    assert checkpoints.rows == ""
+
+
+@pytest.mark.fast
+def test_a_file_size_limit_is_told_as_one(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, tree())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            checkpoints.save(2, {"array": np.zeros(2**16)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert Checkpoints(tmp_path / "checkpoints").restore(tree())[0] == 1

@@ -152,3 +152,61 @@ def test_processes_that_come_and_go_are_alone_each_time(tmp_path):
     processes = [subprocess.Popen(command, env=environment) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path, other: path.symlink_to(other),
+        lambda path, other: os.link(other, path),
+        lambda path, other: os.mkfifo(path),
+        lambda path, other: path.symlink_to("/dev/zero"),
+        lambda path, other: path.mkdir(),
+    ],
+)
+def test_what_is_no_lock_is_refused_and_left_alone(tmp_path, make):
+    place, other = tmp_path / "run", tmp_path / "thesis.txt"
+    place.mkdir()
+    other.write_text("precious")
+    make(place / lock.FILE, other)
+    for ask in (lock.refuse_if_held, lock.acquire):
+        with pytest.raises(UsageError, match="is a link or no file") as caught:
+            ask(place)
+        assert "\n" not in str(caught.value)
+    assert other.read_text() == "precious"
+
+
+def test_a_lock_that_was_removed_is_made_again_and_said(tmp_path, capsys):
+    lock.acquire(tmp_path)
+    lock.look_again()
+    assert capsys.readouterr().err == ""
+    (tmp_path / lock.FILE).unlink()
+    lock.look_again()
+    assert "was removed" in capsys.readouterr().err
+    assert json.loads((tmp_path / lock.FILE).read_text())["pid"] == os.getpid()
+
+
+def test_a_folder_that_another_run_has_taken_meanwhile_is_given_up(tmp_path):
+    lock.acquire(tmp_path)
+    (tmp_path / lock.FILE).unlink()
+    command = [sys.executable, "-c", HOLD, tmp_path]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(UsageError, match=f"in use by process {other.pid}"):
+            lock.look_again()
+        other.kill()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_that_was_renamed_or_replaced_is_told(tmp_path, again):
+    place = tmp_path / "run"
+    place.mkdir()
+    lock.acquire(place)
+    place.rename(tmp_path / "moved")
+    if again:
+        place.mkdir()
+    with pytest.raises(UsageError, match="was renamed, deleted or replaced"):
+        lock.look_again()
+    assert not again or list(place.iterdir()) == []

@@ -21,7 +21,7 @@ class StopAfter(StopSignals):
     """Asks to stop after a number of steps: the loop looks once a step."""
 
     def __init__(self, steps):
-        self._left = steps
+        self._left = steps + 1  # it looks once more, when it has read its checkpoints
         super().__init__()
 
     @property

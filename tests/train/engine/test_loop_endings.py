@@ -9,6 +9,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxnoise.errors import UsageError
+from train.engine import lock
 from train.engine.checkpoint import Checkpoints
 from train.engine.errors import Diverged, NoCheckpoint, Stopped
 from train.engine.loop import fit
@@ -154,3 +156,54 @@ def test_phases_that_share_a_folder_are_refused(toy, run):
         with pytest.raises(ValueError, match="a name and a folder of its own"):
             fit_phases([first, dataclasses.replace(second, **same)], run, stop=StopSignals())
     assert jax.process_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGTERM, Stopped), (signal.SIGINT, KeyboardInterrupt)]
+)
+def test_a_signal_while_a_checkpoint_is_read_is_no_damage(
+    toy, mesh, tmp_path, monkeypatch, number, kind
+):
+    fit_with(toy, mesh, tmp_path)
+    read = Checkpoints._read
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), number)
+        return read(*arguments)
+
+    with monkeypatch.context() as patched, StopSignals() as stop, pytest.raises(kind):
+        patched.setattr(Checkpoints, "_read", interrupted)
+        fit_with(toy, mesh, tmp_path, stop=stop)
+    assert not (tmp_path / "damaged").exists()
+    assert fit_with(toy, mesh, tmp_path).steps == 10
+
+
+def test_a_folder_that_is_renamed_in_the_training_gets_no_second_half(toy, mesh, tmp_path):
+    place, moved = tmp_path / "run", tmp_path / "moved"
+    place.mkdir()
+    lock.acquire(place)
+
+    def batch(step):
+        if step == 7:
+            place.rename(moved)
+        return toy.make_batch(step, 8)
+
+    try:
+        with pytest.raises(UsageError, match="was renamed, deleted or replaced"):
+            fit_with(toy, mesh, place, batch=batch)
+    finally:
+        lock.release()
+    assert not place.exists()
+    assert Checkpoints(moved / "checkpoints").steps() == []
+
+
+def test_a_changed_row_is_told_and_changes_nothing(toy, mesh, tmp_path, capsys, assert_same_tree):
+    first = fit_with(toy, mesh, tmp_path)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    again = fit_with(toy, mesh, tmp_path)
+    assert "is not as it was" not in capsys.readouterr().err
+    path.write_text("".join(lines[:3] + lines[4:]))
+    again = fit_with(toy, mesh, tmp_path)
+    assert_same_tree(again.kept, first.kept)
+    assert "metrics.jsonl is not as it was when step 10 was saved" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from jaxnoise.errors import DataError
 from train.engine.files import replace_file
 from train.engine.metrics import Metrics, read_metrics
 from train.engine.progress import Progress
@@ -135,3 +136,48 @@ def test_hidden_progress_is_silent(capsys):
     progress.update(1, {"nll": 0.0})
     progress.say("something")
     assert capsys.readouterr().err == ""
+
+
+def test_what_is_no_file_is_not_read(tmp_path):
+    for name, make in (("pipe", os.mkfifo), ("device", lambda path: path.symlink_to("/dev/zero"))):
+        path = tmp_path / f"{name}.jsonl"
+        make(path)
+        for read in (read_metrics, Metrics):
+            with pytest.raises(DataError, match="it is no regular file"):
+                read(path)
+
+
+def test_a_link_in_the_way_of_writing_is_not_followed(tmp_path):
+    other = tmp_path / "thesis.txt"
+    other.write_text("precious")
+    (tmp_path / "metrics.tmp").symlink_to(other)
+    Metrics(tmp_path / "metrics.jsonl").close()
+    assert other.read_text() == "precious"
+    assert not (tmp_path / "metrics.jsonl").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines[1:],
+        lambda lines: [lines[0], lines[2], lines[1]],
+        lambda lines: [lines[0].replace("-1.5", "-1.6"), *lines[1:]],
+        lambda lines: [lines[0].replace('"time"', '"tile"'), *lines[1:]],
+        lambda lines: [*lines, lines[0]],
+    ],
+)
+def test_changed_rows_are_not_those_of_the_digest(tmp_path, capsys, change):
+    path = tmp_path / "metrics.jsonl"
+    metrics = Metrics(path)
+    for step in range(3):
+        metrics.write(step, {"nll": step - 1.5}, {"seconds": step / 7})
+    metrics.close()
+    content = path.read_text()
+    path.write_text(content.replace('"seconds": 0.28', '"seconds": 0.29'))
+    again = Metrics(path, step=3, digest=metrics.digest)
+    again.close()
+    assert again.digest == metrics.digest
+    assert capsys.readouterr().err == ""
+    path.write_text("\n".join(change(content.splitlines())) + "\n")
+    Metrics(path, step=3, digest=metrics.digest).close()
+    assert "is not as it was when step 3 was saved" in capsys.readouterr().err

@@ -73,6 +73,19 @@ def test_tiles_give_the_estimate_of_the_whole_image(
     assert len(shapes) == tiles and len(set(shapes)) == 1
 
 
+@pytest.mark.parametrize("size", [(121, 97), (45, 230), (30, 7)])
+def test_a_dncnn_of_many_features_works_by_blocks_of_tiles_it_keeps_in_the_cache(size, shapes):
+    config = denoiser.Config(features=48, depth=4)
+    variables = denoiser.init(jax.random.key(0), config)
+    noisy = np.random.default_rng(2).uniform(size=(*size, 4)).astype(np.float32)
+    estimate = denoiser.denoise_image(variables, config, noisy)
+    removed = np.abs(noisy - estimate).max()
+    # Besides, one rounding of the images themselves.
+    atol = 1e-5 * removed + np.finfo(np.float32).eps
+    np.testing.assert_allclose(estimate, whole(variables, config, noisy), rtol=0, atol=atol)
+    assert max(side for shape in shapes for side in shape[1:3]) <= image.BLOCKS_SIDE + 2 * 4 + 3
+
+
 def test_a_unet_sees_as_far_as_is_said(configs, positive):
     config = configs["unet"]
     variables, tile = positive(config), slice(192, 256)

@@ -119,9 +119,9 @@ def test_features_are_those_of_the_published_sizes_unless_stated():
     ("fields", "says"),
     [
         ({"net": "gan"}, "net is 'gan': use dncnn or unet"),
-        ({"channels": 0}, "channels is 0: use 1 or more"),
-        ({"features": 0}, "features is 0: use 1 or more"),
-        ({"depth": 1}, "depth is 1: use 2 or more"),
+        ({"channels": 0}, "channels is 0: use a whole number, 1 to"),
+        ({"features": 0}, "features is 0: use a whole number, 1 to"),
+        ({"depth": 1}, "depth is 1: use a whole number, 2 to"),
         ({"net": "unet", "features": 8}, "must divide by 3"),
     ],
 )

@@ -1,0 +1,117 @@
+"""Signals in any number end a run once, after saving, with the exit code of the first."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from train.engine.errors import Stopped
+from train.engine.signals import StopSignals
+
+PROGRAM = """
+import sys, time
+from types import SimpleNamespace
+from train.engine import program
+from train.engine.options import Command, Options
+
+def work(system, options, *, name, stop):
+    with stop.held():
+        print("at work", flush=True)
+        while stop.requested is None:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        print("saved", flush=True)
+    stop.stop("stopped at step 7 of 9, which is saved.")
+
+modules = {
+    "example.config": SimpleNamespace(COMMANDS={"": Command(options=Options, presets={"cpu": {}})}),
+    "example.system": SimpleNamespace(SYSTEMS={"": None}),
+    "train.engine.run": SimpleNamespace(run=work),
+}
+program.import_module = modules.__getitem__
+sys.exit(program.main("example"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "times", "code"),
+    [
+        pytest.param(signal.SIGINT, 10, 130, marks=pytest.mark.fast),
+        (signal.SIGTERM, 40, 75),
+        (signal.SIGHUP, 3, 75),
+    ],
+)
+def test_many_signals_save_once(number, times, code):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "at work\n"
+    for _ in range(times):
+        process.send_signal(number)
+        time.sleep(0.01)
+    while process.poll() is None:  # while it saves, says so and ends
+        process.send_signal(number)
+        time.sleep(0.01)
+    out, said = process.communicate()
+    assert (process.returncode, out) == (code, "saved\n")
+    assert said == "jaxnoise: stopped at step 7 of 9, which is saved.\n"
+
+
+@pytest.mark.fast
+def test_a_later_ctrl_c_is_meant(monkeypatch):
+    with StopSignals() as stop, stop.held():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.requested == signal.SIGTERM
+        monkeypatch.setattr("train.engine.signals.IMPATIENT", 0)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.fast
+def test_a_closed_terminal_is_heard_but_under_nohup():
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with StopSignals() as stop, stop.held():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.requested is None
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with StopSignals() as stop, stop.held():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.requested == signal.SIGHUP
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("place", ["callback", "del"])
+def test_a_signal_in_the_collection_of_garbage_is_not_forgotten(place):
+    class Last:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def collecting(phase, details):
+        if phase == "stop":
+            os.kill(os.getpid(), signal.SIGTERM)
+            gc.callbacks.remove(collecting)
+
+    reached = False
+    with StopSignals() as stop, pytest.raises(Stopped):
+        if place == "del":
+            Last()
+        else:
+            gc.callbacks.append(collecting)
+            gc.collect()
+        reached = True  # what is raised while garbage is collected is printed and forgotten
+        time.sleep(5)
+    assert reached and stop.requested == signal.SIGTERM
