@@ -133,6 +133,7 @@ def flip_configuration(folder: Path, *, seed: int) -> dict[str, Any]:
     Returns:
         How many bytes there are, how often the model was refused or the same, and "unnoticed".
     """
+    from benchmarks.harness.damage_readers import same
     from jaxnoise.io import load_model
 
     generator, counts = random.Random(seed), Counter()
@@ -158,63 +159,6 @@ def flip_configuration(folder: Path, *, seed: int) -> dict[str, Any]:
         if outcome.startswith("UNNOTICED"):
             unnoticed.append(f"model/config.json bit {bit} of byte {place} flipped: {outcome}")
     return {"bytes": end, **counts, "unnoticed": unnoticed}
-
-
-def states(seed: int) -> tuple[Any, Any, dict[int, Any]]:
-    """What a training of a noise flow saves at two steps.
-
-    Args:
-        seed: of the values.
-
-    Returns:
-        The model's configuration, a template for reading, and the states by step.
-    """
-    import jax
-    import numpy as np
-
-    from jaxnoise import models
-    from train.engine.guard import start_training
-    from train.steps.optimisers import noise_model_adam
-
-    model = models.get("noiseflow")
-    config = model.Config(arch="N-W-Ax1-K1", cameras=("a", "b"), isos=(100, 400))
-    optimiser = noise_model_adam(
-        steps=10, learning_rate=1e-3, moments_learning_rate=1e-3, warm_up=0.0, clip=1.0
-    )
-    variables = model.init(jax.random.key(seed), config)
-    training = start_training(
-        {"variables": variables, "optimiser": optimiser.init(variables["params"])}
-    )
-    best = {"kept": variables, "score": np.float64(1.5), "step": np.int64(0)}
-    template = jax.tree.map(np.asarray, {"training": training, "best": best})
-    generator = np.random.default_rng(seed)
-
-    def noisy(leaf: np.ndarray) -> np.ndarray:
-        if leaf.dtype.kind != "f":
-            return leaf
-        return (leaf + generator.normal(0, 1, leaf.shape)).astype(leaf.dtype)
-
-    return config, template, {step: jax.tree.map(noisy, template) for step in (1, 2)}
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two trees agree in structure, types and every bit.
-
-    Args:
-        one: a tree of arrays.
-        other: a tree of arrays.
-    """
-    import jax
-    import numpy as np
-
-    if jax.tree.structure(one) != jax.tree.structure(other):
-        return False
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(
-        np.asarray(a).dtype == np.asarray(b).dtype
-        and np.asarray(a).tobytes() == np.asarray(b).tobytes()
-        for a, b in pairs
-    )
 
 
 def flip(path: Path, generator: random.Random) -> str:

@@ -12,7 +12,6 @@ Source: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray,
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -155,8 +154,7 @@ def convolve_all(
     return lax.map(all_of, values)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def _convolve(values, kernel, before, layout, wanted):
+def _convolve_turns(values, kernel, before, layout, wanted):
     """The answer, and if wanted mean and variance by turn and group, shape (turns, G, D)."""
     constants, weights = _constants(kernel.dtype), _weights(kernel)
     turns, features = layout.turns(values), kernel.shape[-1]
@@ -180,7 +178,7 @@ def _convolve(values, kernel, before, layout, wanted):
 
 
 def _convolve_forward(values, kernel, before, layout, wanted):
-    made = _convolve(values, kernel, before, layout, wanted)
+    made = _convolve_turns(values, kernel, before, layout, wanted)
     # The answer is what the next layer keeps, so this costs no memory.
     return made, (values, kernel, before, made if wanted else None)
 
@@ -201,7 +199,7 @@ def _convolve_backward(layout, wanted, kept, changes):
         of_weights = of_weights + _sum_of_products(sums, of_sums, layout.groups)
         of_windows = lax.dot_general(of_sums, weights, (((2,), (2,)), ((0,), (0,))))
         of_windows = constants.windows.T @ of_windows.reshape(WINDOW**2, -1)
-        of_raw = overlapped(of_windows.reshape(WINDOW**2, *grid, -1))
+        of_raw = overlapped(jnp.reshape(of_windows, (WINDOW**2, *grid, -1)))
         if before is not None:
             of_raw, own = _before_backward(before, raw, of_raw, layout)
             of_before = jax.tree.map(jnp.add, of_before, own)
@@ -223,6 +221,7 @@ def _convolve_backward(layout, wanted, kept, changes):
     return of_values, of_kernel, of_before
 
 
+_convolve: Any = jax.custom_vjp(_convolve_turns, nondiff_argnums=(3, 4))
 _convolve.defvjp(_convolve_forward, _convolve_backward)
 
 

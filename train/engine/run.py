@@ -111,7 +111,7 @@ def devices_of_run(config: Any, before: Mapping[str, Any] | None) -> Mesh:
         )
     if jax.process_index() == 0:
         for sentence in filter(None, remarks):
-            print(f"jaxnoise: {sentence}", file=sys.stderr, flush=True)
+            say(f"jaxnoise: {sentence}")
     return mesh
 
 
