@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from benchmarks.harness.convolution_layers import Layer
 from benchmarks.harness.jax_task import mesh_for
 from benchmarks.harness.xla_path import paths
+from jaxnoise.nets import resolution
 from jaxnoise.nets.convolution import LAYOUT, convolve, convolve_to_double
 
 TASKS = ("forward", "to images", "to kernel", "backward")
@@ -64,8 +65,13 @@ def library(layer: Layer) -> Callable:
 
 def ours(layer: Layer) -> Callable:
     """The same as the networks of `jaxnoise.nets` compute it."""
-    if layer.spread == 2 and layer.side == 3:
-        return convolve_to_double
+    changed = {
+        (3, 1, 2): convolve_to_double,
+        (4, 1, 2): resolution.convolve_to_double,
+        (4, 2, 1): resolution.convolve_to_half,
+    }
+    if function := changed.get((layer.side, layer.stride, layer.spread)):
+        return function
     usual = layer.side == 3 and layer.stride == layer.spread == 1
 
     def forward(images, kernel):
