@@ -49,7 +49,8 @@ def main() -> int:
 
         given = {"patch": [SIZE, SIZE, CHANNELS], "weight": WEIGHT, **settings(options)}
         results = {"settings": given, "differences": differences, "rows": rows}
-        print(f"written to {write_record('noise2noiseflow_speed', results)}")
+        name = options.name or "noise2noiseflow_speed"
+        print(f"written to {write_record(name, results)}")
     return 0
 
 

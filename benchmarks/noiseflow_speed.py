@@ -58,7 +58,7 @@ def main() -> int:
 
         given = {"patch": [SIZE, SIZE, CHANNELS], **settings(options)}
         results = {"settings": given, "likelihoods": difference, "rows": rows}
-        print(f"written to {write_record('noiseflow_speed', results)}")
+        print(f"written to {write_record(options.name or 'noiseflow_speed', results)}")
     return 0
 
 

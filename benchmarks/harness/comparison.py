@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser, *, whats: Iterable[str], steps:
     parser.add_argument("--steps", type=int, default=steps, help="timed calls per process")
     parser.add_argument("--rounds", type=int, default=5, help="processes per framework")
     parser.add_argument("--tries", type=int, default=3, help="while others take the machine")
+    parser.add_argument("--name", help="of the record, for a part of the rows")
     parser.add_argument("--no-record", action="store_true", help="print only")
     parser.add_argument("--worker", choices=("check", *TITLES), help=argparse.SUPPRESS)
 
