@@ -5,6 +5,7 @@ slow, it is a product of matrices: the sum over the pixels of an image times wha
 pixel of the change of the output.
 """
 
+import math
 from functools import partial
 
 import jax
@@ -136,17 +137,21 @@ def _kernel_gradient(images, change, factor):
     below = 1 + factor * steps * rows - change.shape[1]
     change = jnp.pad(change, ((0, 0), (1, below), (1, 1), (0, 0)))
 
-    def add(step, total):
-        left = lax.dynamic_slice_in_dim(images, step * rows, rows, 1).reshape(-1, channels)
-        right = _around(change, factor, step * rows, rows)
-        return total + lax.dot_general(
-            left, right, (((0,), (0,)), ((), ())), preferred_element_type=total.dtype
-        )
-
-    # Rows, not images: those may be spread over devices. The zeros below the images add nothing.
+    groups = math.gcd(images.shape[0], jax.device_count())
     wide = jnp.promote_types(images.dtype, jnp.float32)
-    total = jnp.zeros((channels, SIDE * SIDE * features), wide)
-    total = lax.fori_loop(0, steps, add, total).reshape(channels, SIDE, SIDE, features)
+
+    def add(step, total):
+        left = lax.dynamic_slice_in_dim(images, step * rows, rows, 1)
+        right = _around(change, factor, step * rows, rows)
+        left, right = (part.reshape(groups, -1, part.shape[-1]) for part in (left, right))
+        product = (((1,), (1,)), ((0,), (0,)))
+        return total + lax.dot_general(left, right, product, preferred_element_type=wide)
+
+    # Rows, not images: those may be spread over devices, each with a sum of its own, so that they
+    # wait for each other once, behind the loop. The zeros below the images add nothing.
+    total = jnp.zeros((groups, channels, SIDE * SIDE * features), wide)
+    total = lax.fori_loop(0, steps, add, total).sum(0)
+    total = total.reshape(channels, SIDE, SIDE, features)
     # A pixel of the change that lies before the image's is met by the tap that points behind.
     return jnp.flip(total, (1, 2)).transpose(1, 2, 0, 3).astype(images.dtype)
 
@@ -157,4 +162,5 @@ def _around(padded, stride, first, rows):
     columns = (padded.shape[2] - SIDE) // stride + 1
     row = stride * np.arange(rows)[:, None, None, None] + np.arange(SIDE)[:, None]
     column = stride * np.arange(columns)[:, None, None] + np.arange(SIDE)
-    return block[:, row, column].reshape(-1, SIDE * SIDE * padded.shape[3])
+    around = block[:, row, column]
+    return around.reshape(*around.shape[:3], SIDE * SIDE * padded.shape[3])
