@@ -9,6 +9,8 @@ from jaxnoise.io.images import PHOTOGRAPHS, StoredImage
 from jaxnoise.raw.levels import full_scale
 from jaxnoise.raw.mosaic import by_channel, mosaic_to_packed, packed_to_mosaic
 
+FLOATS_ABOVE = 1.5
+"""How many times the white level noise may take floats before the level is doubted."""
 DARK = 0.25
 """A 16-bit image whose brightest pixel is below this fraction may have a lower full scale."""
 
@@ -58,7 +60,9 @@ class Layout(NamedTuple):
         """
         found, pixels = {}, stored.pixels
         high = float(pixels.max())
-        if self.white_level is not None and high > self.white_level:
+        # Noise takes floats a little beyond white.
+        above = 1.0 if pixels.dtype.kind in "iu" else FLOATS_ABOVE
+        if self.white_level is not None and high > above * self.white_level:
             found["white"] = (
                 f"the brightest pixel of {name} is {high:g}, above the white level "
                 f"{self.white_level:g}: give the full scale of its numbers with --white-level."

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+BLOCKS_PER_STRIP = 512
+"""Blocks of a group at most that are worked on at a time of an image with more."""
 Turn = int | Int[Array, ""]
 """Number of a turn."""
 SIDE = 4
@@ -117,6 +119,21 @@ def images_per_turn(shape: tuple[int, ...]) -> tuple[int, int]:
     return count * groups, groups
 
 
+def rows_per_strip(grid: tuple[int, int, int], groups: int) -> int:
+    """How many rows of blocks are worked on at a time: all, but where a turn is large.
+
+    Args:
+        grid: images, rows and columns of blocks in a turn.
+        groups: of the images.
+
+    Returns:
+        A number that divides the rows.
+    """
+    images, rows, columns = grid
+    most = max(1, BLOCKS_PER_STRIP * groups // (images * columns))
+    return max(count for count in range(1, min(rows, most) + 1) if rows % count == 0)
+
+
 def split(images: Float[Array, "n h w c"]) -> tuple[Float[Array, "m t h w c"], InImages]:
     """Images in the layout `InImages`: a view, without a copy.
 
@@ -169,18 +186,22 @@ def _joined(values):
     return parts.reshape(together, turns, rows * SIDE, columns * SIDE, channels)
 
 
-def windows(block: Float[Array, "16 n r k c"]) -> Float[Array, "36 n r k c"]:
+def windows(
+    block: Float[Array, "16 n r k c"], *, within: bool = False
+) -> Float[Array, "36 n r2 k c"]:
     """Each block with the pixels around it, zero outside of the image.
 
     Args:
         block: the images of a turn.
+        within: the first and the last row of blocks are only there to be seen.
 
     Returns:
-        The same images, the 36 pixels of every window first.
+        The same images, without such rows, the 36 pixels of every window first.
     """
     block = block.reshape(SIDE, SIDE, *block.shape[1:])
-    seen = jnp.zeros((WINDOW, WINDOW, *block.shape[2:]), block.dtype)
-    for of_window, of_block in _moves(block.shape):
+    number, rows, *rest = block.shape[2:]
+    seen = jnp.zeros((WINDOW, WINDOW, number, rows - 2 * within, *rest), block.dtype)
+    for of_window, of_block in _moves(block.shape, within=within):
         # Written in place, which is twice as fast as putting parts beside each other.
         seen = lax.dynamic_update_slice(seen, block[of_block], _starts(of_window))
     return seen.reshape(WINDOW**2, *seen.shape[2:])
@@ -213,10 +234,18 @@ _DIRECTION = (
 )
 
 
-def _moves(shape):
+_WITHIN = (
+    # The same, of blocks that have a neighbour on either side.
+    (slice(1, SIDE + 1), _ALL, _ALL, slice(1, -1)),
+    (slice(0, 1), slice(SIDE - 1, SIDE), _ALL, slice(0, -2)),
+    (slice(SIDE + 1, WINDOW), slice(0, 1), _ALL, slice(2, None)),
+)
+
+
+def _moves(shape, *, within=False):
     """Where the pixels of windows and of blocks are the same, the middle of all windows first."""
     rows, columns = shape[3:5]
-    for tall in _DIRECTION if rows > 1 else _DIRECTION[:1]:
+    for tall in _WITHIN if within else _DIRECTION if rows > 1 else _DIRECTION[:1]:
         for wide in _DIRECTION if columns > 1 else _DIRECTION[:1]:
             yield (
                 (tall[0], wide[0], _ALL, tall[2], wide[2]),

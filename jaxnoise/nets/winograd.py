@@ -20,7 +20,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxnoise.nets.blocks import SIDE, WINDOW, InBlocks, InImages, overlapped, windows
+from jaxnoise.nets.blocks import (
+    SIDE,
+    WINDOW,
+    InBlocks,
+    InImages,
+    overlapped,
+    rows_per_strip,
+    windows,
+)
 
 TAPS = 3
 POINTS = (0.0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))
@@ -162,10 +170,7 @@ def _convolve_turns(values, kernel, before, layout, wanted):
     def take_turn(turn, made):
         answer, moments = made
         raw = layout.loaded(values, turn)
-        sums = _sums(raw if before is None else before(raw), constants)
-        sums = lax.dot_general(sums, weights, (((2,), (1,)), ((0,), (0,))))
-        block = constants.answer @ sums.reshape(WINDOW**2, -1)
-        block = block.reshape(SIDE**2, *layout.grid(values), features)
+        block = _answer(raw if before is None else before(raw), weights, constants, layout)
         if wanted:
             own = _moments(block, layout)
             put = lambda all_, of_turn: lax.dynamic_update_index_in_dim(all_, of_turn, turn, 0)  # noqa: E731
@@ -206,7 +211,7 @@ def _convolve_backward(layout, wanted, kept, changes):
         return layout.stored(of_values, of_raw, turn), of_weights, of_before
 
     # One sum for each group of images that a device may hold: the sum of those is left for the
-    # end, or the devices would wait for each other in every turn.
+    # end, or the devices would wait for each other in every turn, and now and then for ever.
     groups, shape = layout.groups, kernel.shape[2:]
     nothing = (
         layout.empty(values, shape[0]),
@@ -257,9 +262,34 @@ def _weights(kernel):
     return made.reshape(WINDOW**2, *kernel.shape[2:])
 
 
-def _sums(block, constants):
+def _answer(block, weights, constants, layout):
+    """The convolution of a turn's images, some rows at a time where they are large."""
+    grid = block.shape[1:-1]
+    features, rows = weights.shape[-1], rows_per_strip((grid[0], grid[1], grid[2]), layout.groups)
+    if rows == grid[1]:
+        return _answer_of(_sums(block, constants), weights, constants, grid)
+    images, _, columns = grid
+    padded = jnp.pad(block, ((0, 0), (0, 0), (1, 1), (0, 0), (0, 0)))
+
+    def take_strip(strip, answer):
+        seen = lax.dynamic_slice_in_dim(padded, strip * rows, rows + 2, 2)
+        sums = _sums(seen, constants, within=True)
+        part = _answer_of(sums, weights, constants, (images, rows, columns))
+        return lax.dynamic_update_slice_in_dim(answer, part, strip * rows, 2)
+
+    answer = jnp.zeros((*block.shape[:-1], features), block.dtype)
+    return lax.fori_loop(0, grid[1] // rows, take_strip, answer)
+
+
+def _answer_of(sums, weights, constants, grid):
+    products = lax.dot_general(sums, weights, (((2,), (1,)), ((0,), (0,))))
+    answer = constants.answer @ products.reshape(WINDOW**2, -1)
+    return answer.reshape(SIDE**2, *grid, weights.shape[-1])
+
+
+def _sums(block, constants, *, within=False):
     """The 36 sums of every window, shape (36, windows, C)."""
-    seen = windows(block)
+    seen = windows(block, within=within)
     made = constants.windows @ seen.reshape(WINDOW**2, -1)
     return made.reshape(WINDOW**2, -1, block.shape[-1])
 

@@ -20,8 +20,8 @@ from jaxnoise.nets.unet import FACTOR
 
 TILE_SIDE = 768
 """Largest side of a tile, its surroundings not included, where the caller leaves it open."""
-BLOCKS_SIDE = 90
-"""The same where a DnCNN works by blocks: what lies between its layers is to stay in the cache."""
+BLOCKS_SIDE = 206
+"""The same where a DnCNN works by blocks: its layers are to stay near the cache."""
 SHARED_SIDE = {"dncnn": 256, "unet": 768}
 """Side below which tiles are not made smaller because there are several devices: their surroundings
 would take longer than they do."""

@@ -74,7 +74,8 @@ def test_tiles_give_the_estimate_of_the_whole_image(
 
 
 @pytest.mark.parametrize("size", [(121, 97), (45, 230), (30, 7)])
-def test_a_dncnn_of_many_features_works_by_blocks_of_tiles_it_keeps_in_the_cache(size, shapes):
+def test_a_dncnn_of_many_features_works_by_blocks_of_smaller_tiles(size, shapes, monkeypatch):
+    monkeypatch.setattr(image, "BLOCKS_SIDE", 90)
     config = denoiser.Config(features=48, depth=4)
     variables = denoiser.init(jax.random.key(0), config)
     noisy = np.random.default_rng(2).uniform(size=(*size, 4)).astype(np.float32)
