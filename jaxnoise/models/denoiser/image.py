@@ -53,8 +53,8 @@ def denoise_image(
             multiple of 32); None chooses it.
         progress: called with the part that is done, from 0 to 1.
         devices: they work at the same time, each on a tile of its own; None for the one device that
-            JAX chooses. With several, tiles are smaller, so that all together need little more
-            memory than one; `rows` stays the height of each.
+            JAX chooses. Large tiles are made smaller for several, so that all together need little
+            more memory than one; `rows` stays the height of each.
 
     Returns:
         Shape (H, W, C), float32, same unit, not clipped.
