@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.harness.record import ROOT, write_record
 
 WAYS = ("ours", "xla")
+NAME = "validation_psnr"
 SIZES = (
     "--features",
     "64",
@@ -70,7 +71,7 @@ def run(way: str, seed: int, steps: int, workdir: Path) -> dict:
     )
     seconds = time.monotonic() - started
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    found = [row["psnr"] for row in map(json.loads, lines) if "psnr" in row]
+    found = [row[NAME] for row in map(json.loads, lines) if NAME in row]
     return {"way": way, "seed": seed, "psnr": found[-1], "seconds": round(seconds, 1)}
 
 
