@@ -68,7 +68,6 @@ def ours(layer: Layer) -> Callable:
     changed = {
         (3, 1, 2): convolve_to_double,
         (4, 1, 2): resolution.convolve_to_double,
-        (4, 2, 1): resolution.convolve_to_half,
     }
     if function := changed.get((layer.side, layer.stride, layer.spread)):
         return function
