@@ -31,9 +31,10 @@ def convolve(
     padding,
     **options,
 ) -> Float[Array, "n h2 w2 d"]:
-    """Same as `jax.lax.conv_general_dilated`, with a faster gradient for 3x3 kernels on CPUs.
+    """Same as `jax.lax.conv_general_dilated`, and faster for many 3x3 kernels on CPUs.
 
-    That gradient is for reverse mode only; other convolutions and other options have XLA's.
+    Those are for reverse mode only, and of many channels they are exact to 1e-5 of the largest
+    value in single precision; other convolutions and other options are XLA's.
 
     Args:
         images: shape (N, H, W, C).
