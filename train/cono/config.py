@@ -36,12 +36,14 @@ class Config(Options):
     )
     read: float | None = option(None, "and its read noise", minimum=0)
     units: str = option(
-        "level", "of what the layers see: of the image (the paper) or of the level", choices=("image", "level")
+        "level",
+        "of what the layers see: of the image (the paper) or of the level",
+        choices=("image", "level"),
     )
-    blocks: int = option(8, "blocks of actnorm, 1x1 convolution and coupling", minimum=1, maximum=64)
-    kernels: str = option(
-        "313", "sides of the couplings' kernels", choices=("313", "131")
+    blocks: int = option(
+        8, "blocks of actnorm, 1x1 convolution and coupling", minimum=1, maximum=64
     )
+    kernels: str = option("313", "sides of the couplings' kernels", choices=("313", "131"))
     contrastive_weight: float = option(1.0, "of the contrastive term", minimum=0)
     perceptual_weight: float = option(1.0, "of the perceptual term", minimum=0)
     alignment_weight: float = option(1.0, "of the alignment of the moments", minimum=0)
