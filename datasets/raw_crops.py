@@ -70,6 +70,11 @@ class RawCrops:
         return self.images.sizes
 
     @property
+    def is_linear(self) -> bool:
+        """Whether values are taken to be linear in light, which those of a photograph are not."""
+        return self.images.channels == 4 or self.kind == "unprocess"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for a report."""
         made = {

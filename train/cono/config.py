@@ -62,8 +62,10 @@ class Config(Options):
     encoder: str = option(
         "pyramid", "of the perceptual term: pyramid, or a safetensors file of VGG16 or ResNet50"
     )
-    learning_rate: float = option(3e-2, "of Adam", above=0)
+    learning_rate: float = option(3e-2, "of Adam; the highest one where it falls", above=0)
     decay: bool = option(True, "the learning rate falls to zero along a cosine")
+    warm_up: float = option(0.05, "part of the steps it rises before that", minimum=0, maximum=1)
+    clip: float = option(1.0, "largest norm of a gradient", above=0)
     validation_patches: int = option(256, "pairs of crops of a validation at most", minimum=1)
     test_patches: int = option(256, "pairs of crops of the final test at most", minimum=1)
     images: bool = option(True, "show crops in the report, beside statistics", places=True)
