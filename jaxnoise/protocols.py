@@ -2,14 +2,16 @@
 
 Models are modules, so a module is what fulfils a protocol: `isinstance(module, Density)` asks
 whether a model states densities. `jaxnoise.models.require` asks that of a model by its name, and
-says in a sentence what the model lacks.
+says in a sentence what the model lacks. Samplers by camera and ISO number and samplers by level
+have functions of the same names, which are told apart by whether they take a `sigma`.
 
 In all of them `config` is the model's own `Config` and `variables` what it stores; images are (N,
 H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) indexes
 `config.cameras`, and `iso` (N,) holds ISO numbers; `valid` (N, H, W, 1) is True where a pixel
-counts, and None where all do.
+counts, and None where all do. `sigma` is a standard deviation of noise, a fraction of full scale.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -19,6 +21,22 @@ from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.curve import VARIANCE_FLOOR
 from jaxnoise.tiles import Progress
+
+
+class _BySigma(type(Protocol)):
+    """Tells samplers apart that have functions of the same names."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        """Whether the functions are there, and take a `sigma` where those of the protocol do."""
+        return super().__instancecheck__(instance) and all(
+            _takes_sigma(getattr(instance, name)) == _takes_sigma(getattr(cls, name))
+            for name in ("sample", "sample_image")
+            if hasattr(cls, name)
+        )
+
+
+def _takes_sigma(function: Any) -> bool:
+    return "sigma" in inspect.signature(function).parameters
 
 
 @runtime_checkable
@@ -43,7 +61,7 @@ class Density(Protocol):
 
 
 @runtime_checkable
-class Sampler(Protocol):
+class Sampler(Protocol, metaclass=_BySigma):
     """Makes noise for clean images and the conditions of the shot."""
 
     def sample(
@@ -62,7 +80,7 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
-class ImageSampler(Protocol):
+class ImageSampler(Protocol, metaclass=_BySigma):
     """Makes noise for one image of any size, worked on in parts."""
 
     def sample_image(
@@ -79,6 +97,48 @@ class ImageSampler(Protocol):
         progress: Progress | None = None,
     ) -> Float[np.ndarray, "h w c"]:
         """Noise (H, W, C), float32; `rows` of the image are worked on at a time."""
+        ...
+
+
+@runtime_checkable
+class SigmaSampler(Protocol, metaclass=_BySigma):
+    """Makes noise of a given level, for clean images."""
+
+    def sample(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: Float[Array, "n h w c"],
+        sigma: Num[Array, " n"] | Num[Array, "n h w c"],
+        *,
+        temperature: Any = 1.0,
+    ) -> Float[Array, "n h w c"]:
+        """Noise (N, H, W, C) from a `jax.random.key`; `sigma` is one number above 0 an image, or
+        one a pixel, where 0 means none; the temperature scales the randomness.
+        """
+        ...
+
+
+@runtime_checkable
+class SigmaImageSampler(Protocol, metaclass=_BySigma):
+    """Makes noise of a given level, for one image of any size, worked on in parts."""
+
+    def sample_image(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: Float[np.ndarray, "h w c"],
+        sigma: float | Num[np.ndarray, ""] | Num[np.ndarray, "h w c"],
+        *,
+        temperature: float = 1.0,
+        rows: int | None = None,
+        progress: Progress | None = None,
+    ) -> Float[np.ndarray, "h w c"]:
+        """Noise (H, W, C), float32; `sigma` is one number, or one a pixel; `rows` of the image are
+        worked on at a time.
+        """
         ...
 
 
@@ -217,6 +277,22 @@ class TrainedDenoiser(TrainedModel, Denoiser, Protocol):
 
 
 @runtime_checkable
+class TrainedSigmaSampler(TrainedModel, SigmaSampler, Protocol):
+    """A sampler by level that is trained by what its noise is like."""
+
+    def sample_and_update(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: Float[Array, "n h w c"],
+        sigma: Num[Array, " n"] | Num[Array, "n h w c"],
+    ) -> tuple[Float[Array, "n h w c"], Any]:
+        """Noise (N, H, W, C) in training mode, and the variables with updated batch statistics."""
+        ...
+
+
+@runtime_checkable
 class CountsCells(Protocol):
     """A density that states whole cells of pixels, of which one that does not count spoils all."""
 
@@ -258,13 +334,28 @@ class Ability(NamedTuple):
 
 
 ABILITIES = (
-    Ability(Sampler, "makes noise", "makes no noise"),
-    Ability(ImageSampler, "makes noise for images of any size", "makes no noise for images"),
+    Ability(Sampler, "makes noise", "makes no noise by camera and ISO number"),
+    Ability(
+        ImageSampler,
+        "makes noise for images of any size",
+        "makes no noise for images by camera and ISO number",
+    ),
+    Ability(SigmaSampler, "makes noise of any level", "makes no noise of a given level"),
+    Ability(
+        SigmaImageSampler,
+        "makes noise of any level for images of any size",
+        "makes no noise of a given level for images",
+    ),
     Ability(Density, "states the density of noise", "states no density of noise"),
     Ability(Denoiser, "denoises images", "denoises no images"),
     Ability(ImageDenoiser, "denoises images of any size", "denoises no images"),
     Ability(TrainedModel, "is trained", "is not trained"),
     Ability(TrainedDensity, "learns by its likelihood", "does not learn by its likelihood"),
+    Ability(
+        TrainedSigmaSampler,
+        "learns from what its noise is like",
+        "does not learn from what its noise is like",
+    ),
     Ability(TrainedDenoiser, "learns to denoise", "does not learn to denoise"),
     Ability(DataStarted, "starts at the moments of noise", "does not start at moments of noise"),
     Ability(Described, "describes its parameters", "has no parameters with a meaning"),

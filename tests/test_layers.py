@@ -26,6 +26,7 @@ VOCABULARY = {
         "checks",
         "process",
         "protocols",
+        "sigma",
         "tiles",
         "tracing",
     )

@@ -126,7 +126,7 @@ REFUSALS = {
     "denoiser samples": (
         "denoiser",
         lambda model: model.sample(CLEAN, key=KEY),
-        r"this model is a denoiser, which denoises images, and has no sample: load a "
+        r"this model is a denoiser, which denoises images, and has no sample: load a cono, "
         r"noise2noiseflow or noiseflow model\.$",
     ),
     "denoiser log_prob": (

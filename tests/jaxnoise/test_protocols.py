@@ -12,6 +12,7 @@ pytestmark = pytest.mark.fast
 
 SIMPLE = {"Fitted", "Sampler"}
 FULFILS = {
+    "models.cono": {"TrainedSigmaSampler", "TrainedModel", "SigmaSampler", "SigmaImageSampler"},
     "models.noiseflow": {
         "TrainedDensity",
         "TrainedModel",
@@ -82,8 +83,8 @@ def test_what_a_model_lacks_is_said():
     with pytest.raises(UsageError) as error:
         models.require("denoiser", protocols.Sampler, holder="--noise x holds")
     assert str(error.value) == (
-        "--noise x holds a denoiser, which makes no noise: give a noise2noiseflow or noiseflow "
-        "model."
+        "--noise x holds a denoiser, which makes no noise by camera and ISO number: give a "
+        "noise2noiseflow or noiseflow model."
     )
 
 
