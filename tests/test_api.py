@@ -116,7 +116,17 @@ PUBLIC = {
         "SSIM_PRESETS",
     ],
     "jaxnoise.noise.shot_read": ["sample_image"],
-    "jaxnoise.io": ["save_model", "load_model", "read_image", "write_image"],
+    "jaxnoise.noise.at_sigma": ["KINDS", "sample"],
+    "jaxnoise.io": [
+        "NoiseProfile",
+        "load_model",
+        "read_image",
+        "read_profile",
+        "save_model",
+        "write_image",
+        "write_profile",
+    ],
+    "jaxnoise.io.noise_profile": ["NoiseProfile", "read_profile", "variance", "write_profile"],
     "jaxnoise.io.mat": ["MatReader", "read_mat"],
     "jaxnoise.interop": ["noise_flow_tf", "noise2noiseflow_torch", "denoiser_torch"],
     "jaxnoise.raw": [
@@ -125,10 +135,13 @@ PUBLIC = {
         "unpack",
         "mosaic_to_packed",
         "packed_to_mosaic",
+        "mosaic_rgb",
+        "demosaic",
         "to_fraction",
         "from_fraction",
         "add_noise",
     ],
+    "jaxnoise.raw.demosaicing": ["demosaic", "demosaic_bands"],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
     "jaxnoise.batch": ["NoiseBatch", "mean_valid", "only_valid", "whole_cells"],
@@ -141,6 +154,7 @@ WITH_SOURCE = {
     "jaxnoise.models.denoiser": {"denoise", "denoise_and_update", "denoise_image"},
     "jaxnoise.models.noise2noiseflow": {"joint_loss", "joint_terms", "log_prob", "recorrupt"},
     "jaxnoise.noise.nlf": {"log_prob"},
+    "jaxnoise.noise.at_sigma": {"sample"},
     "jaxnoise.distances": {"mmd2", "mmd2_exact", "emd", "bhattacharyya", "median_bandwidth"},
     "jaxnoise.losses": {
         "contrastive",
@@ -151,6 +165,7 @@ WITH_SOURCE = {
         "half_sum_per_image",
     },
     "jaxnoise.metrics": {"marginal_kl", "ks", "psnr", "ssim"},
+    "jaxnoise.raw.demosaicing": {"demosaic"},
 }
 
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Source|Sources|Yields):", re.MULTILINE)

@@ -56,7 +56,7 @@ RULES = {
     ),
     "jaxnoise.loaded": Rule(own={*BELOW_MODELS, "jaxnoise.models"}),
     "jaxnoise.__main__": Rule(own={"jaxnoise.cli"}),
-    "jaxnoise.raw": Rule(),
+    "jaxnoise.raw": Rule(packages={"colour_demosaicing"}),
     "jaxnoise.noise": Rule(),
     "jaxnoise.distances": Rule(),
     "jaxnoise.metrics": Rule(),
@@ -103,6 +103,7 @@ REGISTRY, USES_REGISTRY = "jaxnoise.models", {"jaxnoise.io"}
 
 # A package that one file alone may import, so that it can be exchanged there.
 GATES = {
+    "colour_demosaicing": "jaxnoise/raw/demosaicing.py",
     "distrax": "jaxnoise/bijectors/_distrax.py",
     "grain": "datasets/pipeline.py",
     "orbax": "train/engine/checkpoint.py",
@@ -253,6 +254,11 @@ def test_importing_it_starts_nothing_slow(module):
 
 PLANTED = [
     ("jaxnoise/raw/a.py", "import jaxnoise.noise", "jaxnoise.raw may not import jaxnoise.noise"),
+    (
+        "jaxnoise/raw/a.py",
+        "def f():\n    import colour_demosaicing",
+        "only jaxnoise/raw/demosaicing.py",
+    ),
     ("jaxnoise/raw/a.py", "from ..noise import b", "jaxnoise.raw may not import jaxnoise.noise"),
     ("jaxnoise/metrics/a.py", "from jaxnoise import io", "may not import jaxnoise.io"),
     ("jaxnoise/metrics/a.py", "import flax.linen", "jaxnoise.metrics may not import flax"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnoise import models, noise
 from jaxnoise.loaded import Loaded
-from jaxnoise.noise import shot_read
+from jaxnoise.noise import at_sigma, shot_read
 
 IMAGES = np.linspace(0, 1, 384, dtype=np.float32).reshape(2, 8, 6, 4)
 IMAGE, GREY = IMAGES[0], IMAGES[..., :1]
@@ -178,7 +178,19 @@ def of_noise() -> dict[str, Row]:
     given = {"random": None, "clean": IMAGE, "shot": 0.1, "read": 0.1}
     variances: list[Fault] = [({"shot": CHANNELS}, r"shot .*\(4,\)")]
     row = Row(shot_read.sample_image, given, [*single("clean"), *variances], True)
-    return {**rows, "jaxnoise.noise.shot_read.sample_image": row}
+    level = {"key": KEY, "clean": IMAGES, "sigma": np.full(2, 0.1, np.float32), "kind": "nlf"}
+    any_channels = [fault for fault in batches("clean") if fault[0]["clean"] is not GREY]
+    sigmas: list[Fault] = [
+        ({"sigma": np.full(3, 0.1)}, r"sigma .*\(3,\).*\(2,\)"),
+        ({"sigma": np.full(2, True)}, r"sigma .*bool"),
+    ]
+    return {
+        **rows,
+        "jaxnoise.noise.shot_read.sample_image": row,
+        "jaxnoise.noise.at_sigma.sample": Row(
+            at_sigma.sample, level, [*any_channels, *sigmas, *KEYS]
+        ),
+    }
 
 
 def of_loaded() -> dict[str, Row]:

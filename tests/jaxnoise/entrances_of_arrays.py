@@ -302,6 +302,11 @@ def of_raw() -> dict[str, Row]:
             {"packed": IMAGE, "phase": "RGGB", "size": (16, 12)},
             [({"packed": IMAGE[..., :1]}, r"\(8, 6, 1\)")],
         ),
+        "mosaic_rgb": ({"image": IMAGES[..., :3]}, [({"image": GREY}, r"\(2, 8, 6, 1\)")]),
+        "demosaic": (
+            {"mosaic": IMAGE[..., 0]},
+            [({"mosaic": IMAGE}, r"\(8, 6, 4\)"), ({"mosaic": INTEGERS[0, ..., 0]}, "uint16")],
+        ),
         "to_fraction": (
             {"stored": INTEGERS[0], **levels},
             [
