@@ -22,6 +22,7 @@ from train.report.report import LEFT_OUT, Report
 
 MODEL = "cono"
 NAME = "CoNo"
+START = "CoNo, untrained"
 PATCH_SIZE = 64
 """Side of a crop in packed pixels, as in the paper."""
 
@@ -37,6 +38,15 @@ def settings_of(config: Config) -> Any:
     """
     kernels = tuple(int(side) for side in config.kernels)
     return models.get(MODEL).Config(blocks=config.blocks, kernels=kernels, units=config.units)
+
+
+def fresh(config: Config) -> Any:
+    """The variables that training starts from.
+
+    Args:
+        config: the run's options.
+    """
+    return models.get(MODEL).init(jax.random.key(config.seed), settings_of(config))
 
 
 def check(config: Config) -> None:
@@ -86,10 +96,7 @@ def check_data(run: Run) -> str:
 def task(run: Run, before: Mapping[str, Fitted]) -> Task:
     """The one training."""
     del before
-    config = run.config
-    settings = settings_of(config)
-    variables = models.get(MODEL).init(jax.random.key(config.seed), settings)
-    return step.task(run, settings=settings, variables=variables)
+    return step.task(run, settings=settings_of(run.config), variables=fresh(run.config))
 
 
 def phases(run: Run) -> list[Phase]:
@@ -101,7 +108,9 @@ def phases(run: Run) -> list[Phase]:
 def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     """Measures noise of several levels on held-out images, beside that of statistical models."""
     config, clean, found = run.config, run.data["clean"], fitted[MODEL]
-    results = test_results(run, settings_of(config), found.kept, name=NAME)
+    settings = settings_of(config)
+    generators = {START: fresh(config), NAME: found.kept}
+    results = test_results(run, settings, generators, trained=NAME)
     section = level_section(
         results,
         trained=NAME,

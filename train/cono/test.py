@@ -27,47 +27,47 @@ DRAWS = 4
 TIMED_SIDE, TIMES = 500, 3
 """Side in packed pixels of the image whose noise is timed, and how often."""
 
-Sampler = Callable[[Any, jax.Array, jax.Array, jax.Array], jax.Array]
-"""From (variables, key, clean, level) to noise."""
+Sampler = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+"""From (key, clean, level) to noise."""
 
 
-def test_results(run: Run, settings: Any, variables: Any, *, name: str) -> list[LevelResult]:
+def test_results(
+    run: Run, settings: Any, generators: Mapping[str, Any], *, trained: str
+) -> list[LevelResult]:
     """Noise at every stated level over the same test crops.
 
     Args:
         run: the run.
-        settings: configuration of the generator.
-        variables: of the generator.
-        name: of the generator in tables.
+        settings: configuration of the generators.
+        generators: variables of each, by its name in tables.
+        trained: the one of which several draws are kept.
 
     Returns:
         One result for each level.
     """
     profile = levels_of(run.config).profile
-    samplers: dict[str, Sampler] = {
+    samplers: dict[str, Callable[..., jax.Array]] = {
         label: partial(_statistical, kind=kind) for label, kind in STATISTICAL.items()
     }
     if profile is not None:
         # The noise level function of a camera is its profile, and the sum of both noises is that.
         samplers = {"AWGN": samplers["AWGN"], "NLF": _by_level}
-    samplers[name] = partial(_generated, settings=settings)
     compiled = {label: jax.jit(sampler) for label, sampler in samplers.items()}
-    seconds = {
-        label: _seconds(sampler, variables if label == name else ())
-        for label, sampler in compiled.items()
-    }
+    compiled |= dict.fromkeys(generators, jax.jit(partial(_generated, settings=settings)))
+    own = {label: partial(sampler, generators.get(label, ())) for label, sampler in compiled.items()}
+    seconds = {label: _seconds(sampler) for label, sampler in own.items()}
     return [
-        _at(run, level, compiled, {name: variables}, seconds)
-        for level in levels_of(run.config).stated()
+        _at(run, level, own, seconds, trained=trained) for level in levels_of(run.config).stated()
     ]
 
 
 def _at(
     run: Run,
     level: Level,
-    samplers: Mapping[str, Any],
-    variables: Mapping[str, Any],
+    samplers: Mapping[str, Sampler],
     seconds: Mapping[str, float],
+    *,
+    trained: str,
 ) -> LevelResult:
     """Noise of all models at one level."""
     config, data = run.config, run.data["clean"]
@@ -85,7 +85,7 @@ def _at(
         placed = shard(run.mesh, {"clean": clean[-1], "level": asked[-1]})
         for place, (label, sampler) in enumerate(samplers.items()):
             key = jax.random.fold_in(jax.random.key(config.seed), len(samplers) * number + place)
-            drawn = sampler(variables.get(label, ()), key, placed["clean"], placed["level"])
+            drawn = sampler(key, placed["clean"], placed["level"])
             noise[label].append(np.asarray(drawn))
             found = model.noise_mmd2(drawn[0::2], drawn[1::2], levels[0::2], levels[1::2])
             distances[label].append(_gap(np.asarray(found), made["negatives"]))
@@ -95,7 +95,7 @@ def _at(
         level=np.concatenate(asked),
         noise={label: np.concatenate(rows) for label, rows in noise.items()},
         gap={label: float(np.mean(rows)) for label, rows in distances.items()},
-        draws=_draws(samplers, variables, clean[0], asked[0]),
+        draws=_draws(samplers[trained], clean[0], asked[0]),
         seconds=seconds,
     )
 
@@ -106,26 +106,20 @@ def _gap(distances: np.ndarray, negatives: np.ndarray) -> float:
     return float(other - np.diagonal(distances).mean(dtype=np.float64))
 
 
-def _draws(
-    samplers: Mapping[str, Any],
-    variables: Mapping[str, Any],
-    clean: np.ndarray,
-    level: np.ndarray,
-) -> np.ndarray:
-    """Several noises of the first crop, by the generator."""
-    ((label, own),) = variables.items()
+def _draws(sampler: Sampler, clean: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Several noises of the first crop."""
     same = (jnp.asarray(np.repeat(values[:1], DRAWS, axis=0)) for values in (clean, level))
-    return np.asarray(samplers[label](own, jax.random.key(0), *same))
+    return np.asarray(sampler(jax.random.key(0), *same))
 
 
-def _seconds(sampler: Any, variables: Any) -> float:
+def _seconds(sampler: Sampler) -> float:
     """Seconds that noise for a megapixel of a mosaic takes, the median of a few."""
     clean = jnp.full((1, TIMED_SIDE, TIMED_SIDE, 4), 0.5)
     level = jnp.full_like(clean, 0.1)
     taken = []
     for number in range(1 + TIMES):
         start = time.perf_counter()
-        sampler(variables, jax.random.key(number), clean, level).block_until_ready()
+        sampler(jax.random.key(number), clean, level).block_until_ready()
         taken.append(time.perf_counter() - start)
     return float(np.median(taken[1:])) / (4 * TIMED_SIDE**2 / 1e6)
 
