@@ -1,8 +1,9 @@
 """Perceptual loss: how far the features of images are apart."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -52,12 +53,12 @@ def perceptual(
     check_batch(3, least=1, images=images, targets=targets)
     if form not in FORMS:
         raise UsageError(f'form is "{form}": give "squared" or "norm".')
-    return _distance(encoder.encode(variables, images), encoder.encode(variables, targets), form)
+    return _loss(encoder, variables, images, targets, form)
 
 
-def _distance(
-    maps: Sequence[Float[Array, "..."]], others: Sequence[Float[Array, "..."]], form: str
-) -> Float[Array, ""]:
+@partial(jax.jit, static_argnames=("encoder", "form"))
+def _loss(encoder, variables, images, targets, form):
+    maps, others = encoder.encode(variables, images), encoder.encode(variables, targets)
     squares = [(one - other) ** 2 for one, other in zip(maps, others, strict=True)]
     if form == "squared":
         return jnp.stack([square.mean() for square in squares]).mean()
