@@ -1,4 +1,6 @@
-"""Losses that pull similar pairs together and push others apart; squared errors of denoisers."""
+"""Losses that pull similar pairs together and push others apart; squared errors of denoisers;
+differences of features.
+"""
 
 from jaxnoise.losses.contrastive import contrastive
 from jaxnoise.losses.denoising import (
@@ -8,12 +10,14 @@ from jaxnoise.losses.denoising import (
     two_shot_mse,
 )
 from jaxnoise.losses.info_nce import info_nce
+from jaxnoise.losses.perceptual import perceptual
 
 __all__ = [
     "contrastive",
     "half_sum_per_image",
     "info_nce",
     "noise2noise_error",
+    "perceptual",
     "squared_error",
     "two_shot_mse",
 ]
