@@ -104,6 +104,7 @@ PUBLIC = {
         "info_nce",
         "perceptual",
         "squared_error",
+        "absolute_error",
         "noise2noise_error",
         "two_shot_mse",
         "half_sum_per_image",

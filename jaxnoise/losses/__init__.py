@@ -1,9 +1,8 @@
-"""Losses that pull similar pairs together and push others apart; squared errors of denoisers;
-differences of features.
-"""
+"""Losses: contrastive ones, those of the moments of noise, errors of denoisers and of features."""
 
 from jaxnoise.losses.contrastive import contrastive
 from jaxnoise.losses.denoising import (
+    absolute_error,
     half_sum_per_image,
     noise2noise_error,
     squared_error,
@@ -13,6 +12,7 @@ from jaxnoise.losses.info_nce import info_nce
 from jaxnoise.losses.perceptual import perceptual
 
 __all__ = [
+    "absolute_error",
     "contrastive",
     "half_sum_per_image",
     "info_nce",
