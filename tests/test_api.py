@@ -23,8 +23,11 @@ PUBLIC = {
         "ImageDenoiser",
         "ImageSampler",
         "Sampler",
+        "SigmaImageSampler",
+        "SigmaSampler",
         "TrainedDenoiser",
         "TrainedDensity",
+        "TrainedSigmaSampler",
         "what_it_lacks",
     ],
     "jaxnoise.bijectors.chain": [
@@ -54,6 +57,19 @@ PUBLIC = {
     ],
     "jaxnoise.models": ["get", "names", "require"],
     "jaxnoise.models.noiseflow": [*MODEL, "describe", "sample_image"],
+    "jaxnoise.models.cono": [
+        "Config",
+        "Terms",
+        "Weights",
+        "init",
+        "noise_mmd2",
+        "objective",
+        "sample",
+        "sample_and_update",
+        "sample_image",
+        "to_latent",
+        "to_noise",
+    ],
     "jaxnoise.models.denoiser": [
         "Config",
         "init",
@@ -100,6 +116,7 @@ PUBLIC = {
     ],
     "jaxnoise.nets.encoders": ["Pyramid", "ResNet50", "Vgg16"],
     "jaxnoise.losses": [
+        "alignment",
         "contrastive",
         "info_nce",
         "perceptual",
@@ -160,6 +177,7 @@ PUBLIC = {
     "jaxnoise.raw.rendering": ["packed_to_rgb"],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
+    "jaxnoise.sigma": ["checked_level", "over_images"],
     "jaxnoise.batch": ["NoiseBatch", "mean_valid", "only_valid", "whole_cells"],
 }
 
@@ -167,6 +185,7 @@ PUBLIC = {
 WITH_SOURCE = {
     "jaxnoise.bijectors": {"SignalDependent", "Gain", "AffineCoupling", "Conv1x1", "ActNorm"},
     "jaxnoise.models.noiseflow": {"log_prob"},
+    "jaxnoise.models.cono": {"init", "noise_mmd2", "objective", "sample", "to_latent", "to_noise"},
     "jaxnoise.models.denoiser": {"denoise", "denoise_and_update", "denoise_image"},
     "jaxnoise.models.noise2noiseflow": {"joint_loss", "joint_terms", "log_prob", "recorrupt"},
     "jaxnoise.noise.nlf": {"log_prob"},
@@ -174,6 +193,7 @@ WITH_SOURCE = {
     "jaxnoise.distances": {"mmd2", "mmd2_exact", "emd", "bhattacharyya", "median_bandwidth"},
     "jaxnoise.nets.encoders": {"Pyramid", "ResNet50", "Vgg16"},
     "jaxnoise.losses": {
+        "alignment",
         "contrastive",
         "info_nce",
         "perceptual",

@@ -1,5 +1,6 @@
 """Losses: contrastive ones, those of the moments of noise, errors of denoisers and of features."""
 
+from jaxnoise.losses.alignment import alignment
 from jaxnoise.losses.contrastive import contrastive
 from jaxnoise.losses.denoising import (
     absolute_error,
@@ -13,6 +14,7 @@ from jaxnoise.losses.perceptual import perceptual
 
 __all__ = [
     "absolute_error",
+    "alignment",
     "contrastive",
     "half_sum_per_image",
     "info_nce",
