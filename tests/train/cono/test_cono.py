@@ -29,7 +29,8 @@ def write_photograph(path, size=(40, 48), *, seed=0, dtype=np.uint8, channels=3)
     image = coarse[rows.astype(int)][:, columns.astype(int)] * np.iinfo(dtype).max
     image = image.astype(dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(imagecodecs.png_encode(image if channels > 1 else image[..., 0]))
+    stored = np.ascontiguousarray(image if channels > 1 else image[..., 0])
+    path.write_bytes(imagecodecs.png_encode(stored))
 
 
 @pytest.fixture(scope="session")
