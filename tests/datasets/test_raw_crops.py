@@ -63,7 +63,9 @@ def test_both_crops_of_an_image_have_one_white_balance(opened):
     batch = data.batch("train", seed=0, step=0, batch_size=5)
     np.testing.assert_array_equal(batch["first"], batch["second"])
     other = RawCrops(opened[3], 8, (1.0, 1.0), "mosaic")
-    assert not np.allclose(batch["first"], other.batch("train", seed=0, step=0, batch_size=5)["first"])
+    assert not np.allclose(
+        batch["first"], other.batch("train", seed=0, step=0, batch_size=5)["first"]
+    )
 
 
 def test_negatives_are_other_images_or_apart(opened):

@@ -133,6 +133,4 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     )
 
 
-SYSTEMS = {
-    "": System(check=check, data=data, check_data=check_data, phases=phases, report=report)
-}
+SYSTEMS = {"": System(check=check, data=data, check_data=check_data, phases=phases, report=report)}

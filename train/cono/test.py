@@ -54,7 +54,9 @@ def test_results(
         samplers = {"AWGN": samplers["AWGN"], "NLF": _by_level}
     compiled = {label: jax.jit(sampler) for label, sampler in samplers.items()}
     compiled |= dict.fromkeys(generators, jax.jit(partial(_generated, settings=settings)))
-    own = {label: partial(sampler, generators.get(label, ())) for label, sampler in compiled.items()}
+    own = {
+        label: partial(sampler, generators.get(label, ())) for label, sampler in compiled.items()
+    }
     seconds = {label: _seconds(sampler) for label, sampler in own.items()}
     return [
         _at(run, level, own, seconds, trained=trained) for level in levels_of(run.config).stated()
@@ -124,7 +126,9 @@ def _seconds(sampler: Sampler) -> float:
     return float(np.median(taken[1:])) / (4 * TIMED_SIDE**2 / 1e6)
 
 
-def _generated(variables: Any, key: jax.Array, clean: jax.Array, level: jax.Array, *, settings: Any):
+def _generated(
+    variables: Any, key: jax.Array, clean: jax.Array, level: jax.Array, *, settings: Any
+):
     return models.get("cono").sample(key, variables, settings, clean, level)
 
 
