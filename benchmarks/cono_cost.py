@@ -1,7 +1,8 @@
 """What does a training step of CoNo cost, how much of it the distances, and what does its noise?
 
-The step as the trainer takes it, value and gradient of its parts alone, at the size of `--preset cpu`
-and at that of the paper; and seconds for noise of a megapixel beside those of a noise level function.
+The step as the trainer takes it, and value and gradient of its parts alone, at the size of
+`--preset cpu` and at that of the paper; and seconds for noise of a megapixel beside those of a
+noise level function.
 """
 
 import argparse

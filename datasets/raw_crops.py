@@ -1,7 +1,7 @@
-"""Crops of clean images as packed raw: of photographs their mosaic, or what a sensor would have seen.
+"""Crops of clean images as packed raw: of photographs the mosaic, or what a sensor would have seen.
 
-Two crops of each image, at places that keep the colours of the mosaic; a batch is a pure function of
-(seed, step).
+Two crops of each image, at places that keep the colours of the mosaic; a batch is a pure function
+of (seed, step).
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from jaxnoise.raw import pack
 from jaxnoise.raw.isp import unprocess
 
 KINDS = ("mosaic", "unprocess")
-"""What is made of photographs: their values under a mosaic, or those before the camera's colours."""
+"""What is made of photographs: their values under a mosaic, or what came before the colours."""
 RED_GAINS, BLUE_GAINS = (1.9, 2.4), (1.5, 1.9)
-"""White balance that is undone, one draw for each image; ranges of Brooks et al. 2019, Section 3.2."""
+"""White balance that is undone, one draw for each image; Brooks et al. 2019, Section 3.2."""
 
 
 @dataclass(frozen=True)

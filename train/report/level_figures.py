@@ -41,8 +41,8 @@ def pictures_of_levels(results: Sequence[LevelResult]) -> Picture:
     return Picture(
         "levels",
         "Noise of every model at the same strength",
-        "A held-out crop, a row for each level, in half of the mosaic's resolution. Look for grain, "
-        "for patches of colour, and whether bright places have more of it.",
+        "A held-out crop, a row for each level, in half of the mosaic's resolution. Look for "
+        "grain, for patches of colour, and whether bright places have more of it.",
         _grid(rows, ["clean", *names]),
         dpi=150,
         whole=True,
@@ -115,8 +115,8 @@ def several_draws(results: Sequence[LevelResult]) -> Picture:
     return Picture(
         "draws",
         "Several draws",
-        f"One clean crop with {len(noisy)} noises of the trained model at {result.name}: no two may "
-        "be alike.",
+        f"One clean crop with {len(noisy)} noises of the trained model at {result.name}: no two "
+        "may be alike.",
         _grid([(result.name, images)], titles),
         dpi=150,
         whole=True,

@@ -1,4 +1,4 @@
-"""Noise of stated strength, without real noise beside it: how strong it is, where, and its shape."""
+"""Noise of stated strength, without real noise beside it: how strong, where, of which shape."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -19,12 +19,13 @@ from train.report.table import aligned, number, percent
 TOLERANCE = 0.2
 """Part of the standard deviation asked for by which noise may miss it and still be of use."""
 NOTE = (
-    "Std and mean are in units of the level, as a root mean square where that depends on intensity. "
-    "The slope is that of the noise's square, in units of the level squared, on intensity in [0, 1]. "
-    "Bright and dark are the fifths of the pixels that are the brightest and the darkest. Lag 1 is "
-    "the correlation with the next pixel of the same colour, of noise over its level; channels, the "
-    f"mean one between colours. The largest miss is of the tenths of intensity with {FEWEST} pixels "
-    "or more. The gap is squared MMD between crops of different images less that within one."
+    "Std and mean are in units of the level, as a root mean square where that depends on "
+    "intensity. The slope is that of the noise's square, in units of the level squared, on "
+    "intensity in [0, 1]. Bright and dark are the fifths of the pixels that are the brightest and "
+    "the darkest. Lag 1 is the correlation with the next pixel of the same colour, of noise over "
+    "its level; channels, the mean one between colours. The largest miss is of the tenths of "
+    f"intensity with {FEWEST} pixels or more. The gap is squared MMD between crops of different "
+    "images less that within one."
 )
 
 
