@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise import models
+from jaxnoise.abilities import ABILITIES
 from jaxnoise.checks import (
     check_fractions,
     check_key,
@@ -21,7 +22,7 @@ from jaxnoise.checks import (
 )
 from jaxnoise.conditions import NOT_STATED, check_conditions
 from jaxnoise.errors import UsageError
-from jaxnoise.protocols import ABILITIES, Denoiser, Density, Sampler, SigmaSampler
+from jaxnoise.protocols import Denoiser, Density, Sampler, SigmaSampler
 from jaxnoise.sigma import checked_level
 
 # What is not of the right shape is refused in a sentence, so these allow it.

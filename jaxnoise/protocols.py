@@ -13,7 +13,7 @@ counts, and None where all do. `sigma` is a standard deviation of noise, a fract
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -334,59 +334,3 @@ def counted(
     if valid is None or not isinstance(model, CountsCells):
         return valid
     return model.counted(config, valid)
-
-
-class Ability(NamedTuple):
-    """What fulfilling a protocol means, to be read in a sentence about a model.
-
-    Attributes:
-        protocol: one of this file.
-        does: what a model does that fulfils it.
-        lacks: what is said of one that does not.
-    """
-
-    protocol: type
-    does: str
-    lacks: str
-
-
-ABILITIES = (
-    Ability(Sampler, "makes noise", "makes no noise by camera and ISO number"),
-    Ability(
-        ImageSampler,
-        "makes noise for images of any size",
-        "makes no noise for images by camera and ISO number",
-    ),
-    Ability(SigmaSampler, "makes noise of any level", "makes no noise of a given level"),
-    Ability(
-        SigmaImageSampler,
-        "makes noise of any level for images of any size",
-        "makes no noise of a given level for images",
-    ),
-    Ability(Density, "states the density of noise", "states no density of noise"),
-    Ability(Denoiser, "denoises images", "denoises no images"),
-    Ability(ImageDenoiser, "denoises images of any size", "denoises no images"),
-    Ability(TrainedModel, "is trained", "is not trained"),
-    Ability(TrainedDensity, "learns by its likelihood", "does not learn by its likelihood"),
-    Ability(
-        TrainedSigmaSampler,
-        "learns from what its noise is like",
-        "does not learn from what its noise is like",
-    ),
-    Ability(TrainedDenoiser, "learns to denoise", "does not learn to denoise"),
-    Ability(DataStarted, "starts at the moments of noise", "does not start at moments of noise"),
-    Ability(Described, "describes its parameters", "has no parameters with a meaning"),
-)
-"""Everything that is asked of models by name."""
-
-
-def what_it_lacks(protocol: type) -> str:
-    """What is said of a model that does not fulfil a protocol.
-
-    Args:
-        protocol: one of `ABILITIES`.
-
-    Returns:
-        The words, to follow a name.
-    """
-    return next(ability.lacks for ability in ABILITIES if ability.protocol is protocol)

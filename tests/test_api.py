@@ -14,8 +14,8 @@ PUBLIC = {
     "jaxnoise": ["load"],
     "jaxnoise.loaded": ["Loaded"],
     "jaxnoise.tiles": ["Part", "bands", "spans", "rows_at_a_time", "check_image", "filled_up"],
+    "jaxnoise.abilities": ["ABILITIES", "Ability", "what_it_lacks"],
     "jaxnoise.protocols": [
-        "ABILITIES",
         "Denoiser",
         "Density",
         "Encoder",
@@ -28,7 +28,6 @@ PUBLIC = {
         "TrainedDenoiser",
         "TrainedDensity",
         "TrainedSigmaSampler",
-        "what_it_lacks",
     ],
     "jaxnoise.bijectors.chain": [
         "KINDS",

@@ -18,6 +18,7 @@ OWN = {"jaxnoise", "train", "datasets", "tests", "benchmarks", "in_venv"}
 VOCABULARY = {
     f"jaxnoise.{name}"
     for name in (
+        "abilities",
         "errors",
         "batch",
         "conditions",

@@ -42,7 +42,7 @@ def require(name: str, protocol: type[Asked], *, holder: str = "this model is") 
 
     Args:
         name: of the model, for example "denoiser".
-        protocol: of `jaxnoise.protocols.ABILITIES`, for example `Sampler`.
+        protocol: of `jaxnoise.abilities.ABILITIES`, for example `Sampler`.
         holder: what has the model and a verb, to begin the sentence.
 
     Returns:
@@ -54,7 +54,7 @@ def require(name: str, protocol: type[Asked], *, holder: str = "this model is") 
     module = get(name)
     if isinstance(module, protocol):
         return module
-    from jaxnoise.protocols import what_it_lacks
+    from jaxnoise.abilities import what_it_lacks
 
     able = " or ".join(other for other in names() if isinstance(get(other), protocol))
     raise UsageError(f"{holder} a {name}, which {what_it_lacks(protocol)}: give a {able} model.")

@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from jaxnoise import models, protocols
+from jaxnoise import abilities, models, protocols
 from jaxnoise.errors import UsageError
 
 pytestmark = pytest.mark.fast
@@ -88,8 +88,8 @@ def test_what_a_model_lacks_is_said():
     )
 
 
-@pytest.mark.parametrize("ability", protocols.ABILITIES, ids=lambda one: one.protocol.__name__)
+@pytest.mark.parametrize("ability", abilities.ABILITIES, ids=lambda one: one.protocol.__name__)
 def test_every_ability_is_some_model_s(ability):
     assert PROTOCOLS[ability.protocol.__name__] is ability.protocol
     assert any(isinstance(models.get(name), ability.protocol) for name in models.names())
-    assert protocols.what_it_lacks(ability.protocol) == ability.lacks
+    assert abilities.what_it_lacks(ability.protocol) == ability.lacks
