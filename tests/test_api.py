@@ -141,7 +141,7 @@ PUBLIC = {
         "from_fraction",
         "add_noise",
     ],
-    "jaxnoise.raw.demosaicing": ["demosaic", "demosaic_bands"],
+    "jaxnoise.raw.demosaicing": ["demosaic_bands"],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
     "jaxnoise.batch": ["NoiseBatch", "mean_valid", "only_valid", "whole_cells"],
@@ -165,7 +165,7 @@ WITH_SOURCE = {
         "half_sum_per_image",
     },
     "jaxnoise.metrics": {"marginal_kl", "ks", "psnr", "ssim"},
-    "jaxnoise.raw.demosaicing": {"demosaic"},
+    "jaxnoise.raw": {"demosaic"},
 }
 
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Source|Sources|Yields):", re.MULTILINE)

@@ -1,8 +1,6 @@
 """`jaxnoise sample` of a level or a camera's profile, on raw and on photographs by their mosaic."""
 
 import hashlib
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +8,13 @@ import pytest
 from skimage import data
 
 from jaxnoise.io.images import read_image, read_stored
-from jaxnoise.io.noise_profile import FORMAT, read_profile, variance
+from jaxnoise.io.noise_profile import read_profile, variance
 from jaxnoise.raw import demosaicing, mosaic_rgb, mosaic_to_packed, packed_to_mosaic
-from tests.image_commands import FULL, Run, contents, flat, save
+from tests.image_commands import FULL, READ, SHOT, Run, contents, flat, save
 
 SIGMAS = 5.0
 whole = demosaicing._menon()
 """The package's own demosaicing, of all rows at once."""
-SHOT, READ = np.array([2e-3, 4e-3, 6e-3, 8e-3]), np.array([1e-4, 2e-4, 3e-4, 4e-4])
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory) -> dict[str, Path]:
-    """Folders of a model of levels, one for RGB, one of cameras and a denoiser."""
-    import jax
-
-    from jaxnoise.io import save_model
-    from jaxnoise.models import cono, denoiser, noiseflow
-
-    folder = tmp_path_factory.mktemp("models")
-    for name, module, config in (
-        ("level", cono, cono.Config()),
-        ("rgb", cono, cono.Config(channels=3)),
-        ("camera", noiseflow, noiseflow.Config(arch="S-G", cameras=("a",), isos=(100,))),
-        ("denoiser", denoiser, denoiser.Config(features=2, depth=2)),
-    ):
-        variables = module.init(jax.random.key(1), config)
-        save_model(folder / name, module.__name__.split(".")[-1], config, variables)
-    return {path.name: path for path in folder.iterdir()}
-
-
-@pytest.fixture
-def camera(tmp_path: Path) -> Path:
-    """A noise profile of two ISO numbers, of which the higher has four times the noise."""
-    rows = [
-        {"iso": iso, "shot": [*(SHOT * factor)], "read": [*(READ * factor)]}
-        for iso, factor in ((100, 1), (1600, 16))
-    ]
-    content = {"format": FORMAT, "version": 1, "name": "mine", "noise": rows}
-    path = tmp_path / "camera.json"
-    path.write_text(json.dumps(content))
-    return path
 
 
 def from_library(model: Path, name: str, clean: np.ndarray, sigma) -> np.ndarray:
@@ -71,20 +35,20 @@ def fractions(stored: np.ndarray) -> np.ndarray:
     return (stored / FULL[stored.dtype.name]).astype(np.float32)
 
 
-def test_raw_gets_the_noise_of_the_library(tmp_path: Path, run: Run, models):
+def test_raw_gets_the_noise_of_the_library(tmp_path: Path, run: Run, level_models):
     packed = np.random.default_rng(0).random((9, 11, 4), dtype=np.float32)
     save(tmp_path / "in/a.npz", packed)
     raw = np.random.default_rng(1).integers(0, 65536, (13, 10), dtype=np.uint16)
     save(tmp_path / "raw/b.tiff", raw)
-    options = ["--model", models["level"], "--sigma", 20, "--noise"]
+    options = ["--model", level_models["level"], "--sigma", 20, "--noise"]
     code, said = run(tmp_path / "in", "--output", tmp_path / "out", *options)
     assert code == 0 and "noise of sigma 20 of 255" in said, said
-    expected = from_library(models["level"], "a.npz", packed, 20 / 255)
+    expected = from_library(level_models["level"], "a.npz", packed, 20 / 255)
     np.testing.assert_array_equal(read_image(tmp_path / "out/a_noise.npz"), expected)
     code, said = run(tmp_path / "raw", "--output", tmp_path / "o", *options, "--bayer", "RGGB")
     assert code == 0, said
     clean = fractions(mosaic_to_packed(raw, "RGGB"))
-    expected = from_library(models["level"], "b.tiff", clean, 20 / 255)
+    expected = from_library(level_models["level"], "b.tiff", clean, 20 / 255)
     np.testing.assert_array_equal(
         read_image(tmp_path / "o/b_noise.tiff")[..., 0],
         packed_to_mosaic(expected, "RGGB", raw.shape),
@@ -100,17 +64,25 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_photographs_get_it_on_their_mosaic(name: str, tmp_path: Path, run: Run, models):
+def test_photographs_get_it_on_their_mosaic(name: str, tmp_path: Path, run: Run, level_models):
     dtype, size = KINDS[name]
     image = (data.astronaut()[: size[0], : size[1]] / 255 * FULL[dtype]).astype(dtype)
     save(tmp_path / "in" / name, image)
     clean_to = tmp_path / "clean"
-    options = ["--model", models["level"], "--sigma", 30, "--noise", "--clean-output", clean_to]
+    options = [
+        "--model",
+        level_models["level"],
+        "--sigma",
+        30,
+        "--noise",
+        "--clean-output",
+        clean_to,
+    ]
     code, said = run(tmp_path / "in", "--output", tmp_path / "out", *options)
     assert code == 0, said
     mosaic = fractions(mosaic_rgb(image))
     packed = mosaic_to_packed(mosaic, "RGGB")
-    noise = from_library(models["level"], name, packed, 30 / 255)
+    noise = from_library(level_models["level"], name, packed, 30 / 255)
     noisy = whole(mosaic + packed_to_mosaic(noise, "RGGB", size))
     clean = whole(mosaic)
     step = 1e-6
@@ -149,17 +121,17 @@ def test_levels_of_a_photograph_count(tmp_path: Path, run: Run, camera: Path):
     np.testing.assert_allclose(noisy, np.rint(image + noise * (white - blacks)), atol=1)
 
 
-def test_a_profile_gives_a_model_its_level(tmp_path: Path, run: Run, models, camera: Path):
+def test_a_profile_gives_a_model_its_level(tmp_path: Path, run: Run, level_models, camera: Path):
     clean = np.random.default_rng(0).random((12, 9, 4), dtype=np.float32)
     save(tmp_path / "in/a.npz", clean)
-    options = ["--model", models["level"], "--profile", camera, "--iso", 400, "--noise"]
+    options = ["--model", level_models["level"], "--profile", camera, "--iso", 400, "--noise"]
     code, said = run(tmp_path / "in", "--output", tmp_path / "out", *options)
     assert code == 0 and "of the level of mine at ISO 400" in said, said
     # Four times the noise at ISO 400, halfway to sixteen times.
     shot, read = read_profile(camera).at(400)
     np.testing.assert_allclose(shot, 4 * SHOT, rtol=1e-5)
     sigma = np.sqrt(variance(clean, shot.astype(np.float32), read.astype(np.float32)))
-    expected = from_library(models["level"], "a.npz", clean, sigma)
+    expected = from_library(level_models["level"], "a.npz", clean, sigma)
     np.testing.assert_array_equal(read_image(tmp_path / "out/a_noise.npz"), expected)
 
 
@@ -205,10 +177,10 @@ def test_sigma_alone_is_white_on_the_stored_numbers(shape, dtype, levels, scale,
     np.testing.assert_array_equal(read_image(tmp_path / "clean" / clean.name), read_image(clean))
 
 
-def test_clean_images_go_where_noisy_ones_do(tmp_path: Path, run: Run, models):
+def test_clean_images_go_where_noisy_ones_do(tmp_path: Path, run: Run, level_models):
     save(tmp_path / "in/deep/a.png", flat((8, 9, 3), dtype="uint8"))
     save(tmp_path / "in/b.npz", flat((8, 9, 4)))
-    options = ["--model", models["level"], "--sigma", 5, "--format", "tiff"]
+    options = ["--model", level_models["level"], "--sigma", 5, "--format", "tiff"]
     code, said = run(
         tmp_path / "in", "--output", tmp_path / "o", "--clean-output", tmp_path / "c", *options
     )
@@ -228,127 +200,12 @@ def test_the_seed_and_the_name_decide(tmp_path: Path, run: Run, camera: Path):
     assert first == again and len({*first.values(), *other.values()}) == 4
 
 
-def refusals(models: dict[str, Path], camera: Path) -> dict[str, tuple[str, list, str]]:
-    """By what is wrong: the image, the options and the words that say so."""
-    level, of_camera = ["--model", models["level"]], ["--model", models["camera"]]
-    return {
-        "no level": ("rgb.png", level, "give --sigma, a standard deviation on the scale of 255"),
-        "an iso for a level": ("rgb.png", [*level, "--sigma", 9, "--iso", 100], "--iso"),
-        "a camera for a level": ("rgb.png", [*level, "--camera", "a"], "knows no cameras"),
-        "sigma 0": ("rgb.png", [*level, "--sigma", 0], "above 0 and at most 255"),
-        "negative sigma": ("rgb.png", ["--sigma", -1], "above 0 and at most 255"),
-        "no number": ("rgb.png", ["--sigma", "nan"], "above 0 and at most 255"),
-        "huge sigma": ("rgb.png", ["--sigma", 256], "above 0 and at most 255"),
-        "two levels": ("rgb.png", [*level, "--sigma", 9, "--profile", camera], "say which noise"),
-        "two noises": ("rgb.png", ["--sigma", 9, "--shot", 0, "--read", 0], "say which noise"),
-        "sigma for cameras": ("packed.npz", [*of_camera, "--sigma", 9], "instead of --sigma"),
-        "profile for cameras": (
-            "packed.npz",
-            [*of_camera, "--profile", camera, "--iso", 100],
-            "instead of --profile",
-        ),
-        "no iso": ("rgb.png", [*level, "--profile", camera], "give --iso 100 or 1600"),
-        "no iso alone": ("rgb.png", ["--profile", camera], "give --iso 100 or 1600"),
-        "an unknown iso": (
-            "rgb.png",
-            [*level, "--profile", camera, "--iso", 50],
-            "ISO 50 is beyond the noise profile of mine",
-        ),
-        "iso without a profile": ("rgb.png", ["--sigma", 9, "--iso", 100], "or a --profile"),
-        "temperature without a model": (
-            "rgb.png",
-            ["--profile", camera, "--temperature", 1],
-            "--temperature belongs to a model",
-        ),
-        "grey": ("grey.png", [*level, "--sigma", 9], "1 channel(s), the noise is of others"),
-        "grey for a profile": ("grey.png", ["--profile", camera, "--iso", 100], "RGB images"),
-        "two channels": ("two.npz", [*level, "--sigma", 9], "2 channel(s)"),
-        "packed raw for RGB": (
-            "packed.npz",
-            ["--model", models["rgb"], "--sigma", 9],
-            "give it RGB images",
-        ),
-        "a profile for RGB": (
-            "rgb.png",
-            ["--model", models["rgb"], "--profile", camera, "--iso", 100],
-            "4 channels of packed raw, and this model takes 3",
-        ),
-        "four levels of RGB": (
-            "rgb.png",
-            [*level, "--sigma", 9, "--black-level", "0,1,2,3"],
-            "4 black levels do not fit 3",
-        ),
-        "no noise model": (
-            "rgb.png",
-            ["--model", models["denoiser"], "--sigma", 9],
-            "makes no noise of a given level for images: give a cono or noise2noiseflow",
-        ),
-    }
-
-
-def test_what_cannot_be_meant_is_refused(tmp_path: Path, run: Run, models, camera: Path):
-    save(tmp_path / "rgb.png", flat((8, 9, 3), dtype="uint8"))
-    save(tmp_path / "grey.png", flat((8, 9), dtype="uint8"))
-    save(tmp_path / "packed.npz", flat((8, 9, 4)))
-    save(tmp_path / "two.npz", flat((8, 9, 2)))
-    for what, (image, options, words) in refusals(models, camera).items():
-        code, said = run(tmp_path / image, "--output", tmp_path / "out", *options)
-        assert (code, said.count("\n")) == (2, 1), (what, said)
-        assert words in said, (what, said)
-    (tmp_path / "bad.json").write_text("{}")
-    for name, words in (("bad.json", "no usable noise profile"), ("none.json", "check the path")):
-        options = ["--profile", tmp_path / name, "--iso", 100]
-        code, said = run(tmp_path / "rgb.png", "--output", tmp_path / "out", *options)
-        assert (code, said.count("\n")) == (3, 1) and words in said, said
-    assert not (tmp_path / "out").exists()
-
-
-def test_places_of_clean_images_that_would_lose_something_are_refused(tmp_path: Path, run: Run):
-    clean = save(tmp_path / "in/a.png", flat((4, 4), dtype="uint8"))
-    save(tmp_path / "there/a.png", flat((4, 4), dtype="uint8"))
-    (tmp_path / "file").write_text("")
-    everything = contents(tmp_path)
-    for given, place, words in (
-        (tmp_path / "in", "in/clean", "--clean-output"),
-        (clean, "in", "is one of the inputs"),
-        (clean, "o", "another folder than --output"),
-        (clean, "there", "exists (1 of 2 outputs do)"),
-        (clean, "file", "--clean-output"),
-    ):
-        options = ["--sigma", 9, "--clean-output", tmp_path / place]
-        code, said = run(given, "--output", tmp_path / "o", *options)
-        assert (code, said.count("\n")) == (2, 1) and words in said, said
-    assert contents(tmp_path) == everything
-
-
-def test_a_photograph_too_small_for_a_mosaic_is_left_out(tmp_path: Path, run: Run, camera: Path):
-    save(tmp_path / "in/a.png", flat((1, 9, 3), dtype="uint8"))
-    save(tmp_path / "in/b.png", flat((2, 2, 3), dtype="uint8"))
-    options = ["--profile", camera, "--iso", 100]
-    code, said = run(tmp_path / "in", "--output", tmp_path / "out", *options)
-    assert code == 3 and "1x9 pixels, too few for a mosaic" in said
-    assert set(contents(tmp_path / "out")) == {"b.png"}
-
-
-def test_without_the_package_a_sentence_says_what_to_install(
-    tmp_path: Path, run: Run, camera: Path, monkeypatch: pytest.MonkeyPatch
-):
-    save(tmp_path / "a.png", flat((4, 4, 3), dtype="uint8"))
-    save(tmp_path / "b.npz", flat((4, 4, 4)))
-    monkeypatch.setitem(sys.modules, "colour_demosaicing", None)
-    demosaicing._menon.cache_clear()
-    options = ["--output", tmp_path / "out", "--profile", camera, "--iso", 100]
-    code, said = run(tmp_path / "a.png", *options)
-    assert (code, said.count("\n")) == (2, 1) and "pip install colour-demosaicing" in said, said
-    assert run(tmp_path / "b.npz", *options)[0] == 0
-
-
 def test_a_profile_is_for_numbers_linear_in_light_and_sigma_for_any(
-    tmp_path: Path, run: Run, models, camera: Path
+    tmp_path: Path, run: Run, level_models, camera: Path
 ):
     save(tmp_path / "a.png", data.astronaut()[:8, :8])
     level, profile = ["--sigma", 5], ["--profile", camera, "--iso", 100]
-    model = ["--model", models["level"]]
+    model = ["--model", level_models["level"]]
     for number, (options, warned) in enumerate(
         ((level, 0), ([*model, *level], 0), (profile, 1), ([*model, *profile], 1))
     ):
