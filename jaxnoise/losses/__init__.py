@@ -1,5 +1,6 @@
-"""Losses that pull similar pairs together and push others apart; squared errors of denoisers."""
+"""Losses: similar pairs pulled together, moments of noise as asked for, errors of denoisers."""
 
+from jaxnoise.losses.alignment import alignment
 from jaxnoise.losses.contrastive import contrastive
 from jaxnoise.losses.denoising import (
     half_sum_per_image,
@@ -10,6 +11,7 @@ from jaxnoise.losses.denoising import (
 from jaxnoise.losses.info_nce import info_nce
 
 __all__ = [
+    "alignment",
     "contrastive",
     "half_sum_per_image",
     "info_nce",

@@ -189,7 +189,20 @@ def of_losses() -> dict[str, Row]:
     def grey(*names: str) -> list[Fault]:
         return [*MASKS, *batches(*names)]
 
+    two = np.full(2, 0.1, np.float32)
     return {
+        "jaxnoise.losses.alignment": Row(
+            losses.alignment,
+            {"noise": IMAGES, "sigma": two, "intensity": IMAGES, "scope": "batch"},
+            [
+                ({"noise": IMAGE}, r"noise .*\(8, 6, 4\)"),
+                ({"noise": INTEGERS}, "noise .*uint16"),
+                ({"intensity": GREY}, r"\(2, 8, 6, 1\).*\(2, 8, 6, 4\)"),
+                ({"sigma": two[:1]}, r"sigma .*\(1,\).*\(2,\)"),
+                ({"sigma": two > 0}, r"sigma .*\(2,\).*bool"),
+                ({"floor": CHANNELS}, r"floor .*\(4,\)"),
+            ],
+        ),
         "jaxnoise.losses.contrastive": Row(
             losses.contrastive,
             {"distances": square, **temperature},

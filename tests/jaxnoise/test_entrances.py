@@ -20,6 +20,7 @@ from tests.test_api import PUBLIC
 PARTS = ("bijectors", "models", "noise", "distances", "losses", "metrics", "raw", "batch")
 TAKE_NO_ARRAYS = {
     "jaxnoise.models": {"get", "names", "require"},
+    "jaxnoise.models.cono": {"Terms", "Weights"},
     "jaxnoise.models.noiseflow": {"describe"},
     "jaxnoise.models.noise2noiseflow": {"Terms"},
     "jaxnoise.distances": {"mmd2_error_bound"},

@@ -2,6 +2,7 @@
 
 from functools import partial
 from itertools import product
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from jaxnoise import checks, tiles
+from jaxnoise.errors import UsageError
 from jaxnoise.models.cono.config import Config
 from jaxnoise.models.cono.layers import Variables
 from jaxnoise.models.cono.model import to_noise
@@ -64,9 +66,7 @@ def sample_image(
     tiles.check_image(clean.shape, config.channels, does="makes noise for")
     tiles.check_rows(rows)
     clean = np.asarray(clean, np.float32)
-    given = np.asarray(sigma)
-    level = over_images(checked_level(given[None], clean[None]))
-    level = np.broadcast_to(np.asarray(level)[0], clean.shape)
+    level = _level(sigma, clean)
     latent = _latent(key, clean.shape, temperature)
     noise = np.empty_like(clean)
     reach = reach_of(config)
@@ -91,6 +91,17 @@ def reach_of(config: Config) -> int:
         That of the fusion's networks, and that of the couplings one after the other.
     """
     return 1 + config.blocks * sum(side // 2 for side in config.kernels)
+
+
+def _level(sigma: Any, clean: np.ndarray) -> np.ndarray:
+    """The level at each pixel of an image."""
+    shape = checks.shape_of(sigma)
+    if shape not in ((), clean.shape):
+        raise UsageError(
+            f"sigma has shape {shape}: give one number, or one for each pixel, shape {clean.shape}."
+        )
+    level = over_images(checked_level(np.asarray(sigma)[None], clean[None]))
+    return np.broadcast_to(np.asarray(level)[0], clean.shape)
 
 
 def _latent(key: Array, shape: tuple[int, ...], temperature: float) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
 from jaxnoise.checks import check_batch, check_key, check_numbers
+from jaxnoise.models.cono.blocked import through_blocks
 from jaxnoise.models.cono.config import Config
 from jaxnoise.models.cono.layers import (
     FUSION,
@@ -16,7 +17,6 @@ from jaxnoise.models.cono.layers import (
     block_names,
     fusion_network,
     init_block,
-    through_blocks,
 )
 from jaxnoise.sigma import Level, checked_level, over_images
 
@@ -163,8 +163,8 @@ def to_noise(
     """
     check_batch(config.channels, clean=clean, latent=latent)
     clean = jnp.asarray(clean)
-    factor = _factor(variables, config, clean)
-    return _generate(variables, config, latent, over_images(checked_level(sigma, clean)), factor)
+    level = over_images(checked_level(sigma, clean))
+    return _generate(variables, config, latent, level, _factor(variables, config, clean))
 
 
 def to_latent(
