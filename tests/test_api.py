@@ -172,7 +172,7 @@ PUBLIC = {
         "from_fraction",
         "add_noise",
     ],
-    "jaxnoise.raw.demosaicing": ["demosaic", "demosaic_bands"],
+    "jaxnoise.raw.demosaicing": ["demosaic_bands"],
     "jaxnoise.raw.rendering": ["packed_to_rgb"],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
@@ -202,7 +202,7 @@ WITH_SOURCE = {
         "half_sum_per_image",
     },
     "jaxnoise.metrics": {"marginal_kl", "ks", "psnr", "ssim"},
-    "jaxnoise.raw.demosaicing": {"demosaic"},
+    "jaxnoise.raw": {"demosaic"},
 }
 
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Source|Sources|Yields):", re.MULTILINE)

@@ -22,12 +22,12 @@ class Opened(Generic[Asked]):
     variables: dict[str, Any]
 
 
-def open_model(folder: Path, protocol: type[Asked]) -> Opened[Asked]:
+def open_model(folder: Path, *protocols: type[Asked]) -> Opened[Asked]:
     """The model of a folder; from here on the process keeps memory and compiled programs.
 
     Args:
         folder: written by `jaxnoise.io.save_model`.
-        protocol: of `jaxnoise.protocols`, what the model must be able to do.
+        protocols: of `jaxnoise.protocols`; the model must fulfil one.
 
     Returns:
         The module, and what it needs.
@@ -44,4 +44,4 @@ def open_model(folder: Path, protocol: type[Asked]) -> Opened[Asked]:
     from jaxnoise.io import load_model
 
     name, config, variables = load_model(folder)
-    return Opened(models.require(name, protocol, holder=f"{folder} holds"), config, variables)
+    return Opened(models.require(name, *protocols, holder=f"{folder} holds"), config, variables)

@@ -93,9 +93,10 @@ def _bands(
 def _menon() -> Demosaic:
     """The function of the package, which is imported when it is first needed."""
     try:
-        # It imports names from where scipy deprecates them, and sets how numpy prints.
+        # It imports names from where scipy deprecates them, says that it could draw if matplotlib
+        # were there, and sets how numpy prints.
         with warnings.catch_warnings(), np.printoptions():
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.simplefilter("ignore")
             from colour_demosaicing import demosaicing_CFA_Bayer_Menon2007
     except ImportError as error:
         raise UsageError(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxnoise import bijectors, distances, losses, metrics, raw
 from jaxnoise.batch import NoiseBatch, mean_valid, only_valid, whole_cells
 from jaxnoise.curve import Curve
+from jaxnoise.raw.demosaicing import demosaic_bands
 from tests.jaxnoise.entrances import (
     CHANNELS,
     FLAGS,
@@ -338,9 +339,11 @@ def of_raw() -> dict[str, Row]:
             ],
         ),
     }
-    return {
+    named = {
         f"jaxnoise.raw.{name}": Row(getattr(raw, name), *row, True) for name, row in rows.items()
     }
+    bands = Row(demosaic_bands, *rows["demosaic"], True)
+    return {**named, "jaxnoise.raw.demosaicing.demosaic_bands": bands}
 
 
 def rows() -> dict[str, Row]:

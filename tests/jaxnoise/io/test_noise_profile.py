@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import jax
@@ -21,6 +22,7 @@ from jaxnoise.io.noise_profile import (
 )
 from jaxnoise.noise.camera import CAMERAS
 from tests.jaxnoise.test_entrances import is_one_sentence_with
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.fast
 
@@ -231,3 +233,9 @@ def test_parts_of_a_profile_that_do_not_fit_are_refused(as_users_call: None):
 
 def test_channels_are_those_of_packed_raw():
     assert CHANNELS == ("R", "Gr", "Gb", "B")
+
+
+def test_the_profile_of_the_documentation_is_read(tmp_path: Path):
+    page = (ROOT / "docs/camera-profiles.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert read_profile(written(tmp_path, block)).isos == (100, 1600)
