@@ -339,11 +339,9 @@ def of_raw() -> dict[str, Row]:
             ],
         ),
     }
-    named = {
-        f"jaxnoise.raw.{name}": Row(getattr(raw, name), *row, True) for name, row in rows.items()
-    }
-    bands = Row(demosaic_bands, *rows["demosaic"], True)
-    return {**named, "jaxnoise.raw.demosaicing.demosaic_bands": bands}
+    named = {name: Row(getattr(raw, name), *row, True) for name, row in rows.items()}
+    named["demosaicing.demosaic_bands"] = Row(demosaic_bands, *rows["demosaic"], True)
+    return {f"jaxnoise.raw.{name}": row for name, row in named.items()}
 
 
 def rows() -> dict[str, Row]:
