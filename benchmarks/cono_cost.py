@@ -125,12 +125,13 @@ def training(size: str, *, rounds: int) -> dict[str, Any]:
     for name, part in parts.items():
         slope = jax.jit(jax.value_and_grad(part))
         took[name] = _timed(partial(slope, noise), rounds)
+    memory: Any = compiled.memory_analysis()
     return {
         "pairs": pairs,
         "side": side,
         "seconds": took,
         "growth_mebibytes": None if growth is None else round(growth / 2**20),
-        "temporary_mebibytes": round(compiled.memory_analysis().temp_size_in_bytes / 2**20),
+        "temporary_mebibytes": round(memory.temp_size_in_bytes / 2**20),
         "compile_seconds": seconds_of_compiling,
     }
 

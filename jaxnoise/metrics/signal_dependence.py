@@ -13,12 +13,12 @@ class IntensityCurve(NamedTuple):
     """Mean square of noise by clean intensity.
 
     Attributes:
-        count: (C, B), pixels in each interval of intensity.
+        pixels: (C, B), how many there are in each interval of intensity.
         clean: (C, B), their mean intensity; NaN where there are none.
         square: (C, B), their mean of noise^2, squared unit of the noise; NaN where there are none.
     """
 
-    count: Float[np.ndarray, "c b"]
+    pixels: Float[np.ndarray, "c b"]
     clean: Float[np.ndarray, "c b"]
     square: Float[np.ndarray, "c b"]
 

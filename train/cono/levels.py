@@ -30,6 +30,11 @@ class Level:
     shot: np.ndarray
     read: np.ndarray
 
+    def of_images(self, count: int) -> dict[str, np.ndarray]:
+        """Shot and read of a number of images, (N, 4) float32."""
+        rows = {"shot": self.shot, "read": self.read}
+        return {name: np.tile(np.float32(row), (count, 1)) for name, row in rows.items()}
+
 
 @dataclass(frozen=True)
 class Levels:
@@ -60,8 +65,8 @@ class Levels:
             low, high = self.sigmas
             rows = [_flat(random.uniform(low, high))] * batch_size
         else:
-            ends = np.log([self.profile.isos[0], self.profile.isos[-1]])
-            isos = np.exp(random.uniform(*ends, batch_size))
+            low, high = np.log([self.profile.isos[0], self.profile.isos[-1]])
+            isos = np.exp(random.uniform(low, high, batch_size))
             # The root and power of an end may miss it by a rounding error.
             isos = isos.clip(self.profile.isos[0], self.profile.isos[-1])
             rows = [self.profile.at(float(iso)) for iso in isos]
@@ -79,12 +84,12 @@ class Levels:
             if len(isos) == 1:
                 names = [self.profile.name]
             return [
-                Level(name, *map(np.float32, self.profile.at(isos[place])))
+                Level(name, *self.profile.at(isos[place]))
                 for name, place in zip(names, places, strict=True)
             ]
         low, high = self.sigmas
         sigmas = [sigma for sigma in STATED_SIGMAS if low <= sigma <= high] or [high]
-        return [Level(f"sigma {sigma:g}", *map(np.float32, _flat(sigma))) for sigma in sigmas]
+        return [Level(f"sigma {sigma:g}", *_flat(sigma)) for sigma in sigmas]
 
 
 def _flat(sigma: float) -> tuple[np.ndarray, np.ndarray]:

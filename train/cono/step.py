@@ -273,7 +273,7 @@ class Judge:
         rows = []
         limits = {"batch_size": size, "limit": self.config.validation_patches}
         for number, made in enumerate(self.data.batches("validation", **limits)):
-            made |= {name: np.tile(getattr(level, name), (size, 1)) for name in ("shot", "read")}
+            made |= level.of_images(size)
             fields = shard(self.mesh, {name: made[name] for name in FIELDS})
             key = jax.random.fold_in(jax.random.key(self.config.seed), number)
             total, (terms, _) = self.measure(variables, fixed, fields, key)

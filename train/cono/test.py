@@ -80,8 +80,8 @@ def _at(
     distances: dict[str, list] = {label: [] for label in samplers}
     for number, made in enumerate(data.batches("test", **limits)):
         images = beside(jnp.asarray(made["first"]), jnp.asarray(made["second"]))
-        of_level = (np.tile(part, (2 * size, 1)) for part in (level.shot, level.read))
-        levels = level_map(images, *of_level)
+        of_level = jax.tree.map(jnp.asarray, level.of_images(2 * size))
+        levels = level_map(images, **of_level)
         clean.append(np.asarray(images))
         asked.append(np.asarray(levels))
         placed = shard(run.mesh, {"clean": clean[-1], "level": asked[-1]})

@@ -165,7 +165,7 @@ def training_of_terms(rows: list[dict[str, Any]], terms: Mapping[str, str]) -> P
 def _strength(values: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Intensity and root mean square, of 255, where there are pixels enough."""
     curve = square_by_intensity(values.reshape(-1, 1), clean.reshape(-1, 1), bins=_BINS)
-    kept = curve.count[0] >= _FEWEST
+    kept = curve.pixels[0] >= _FEWEST
     return 255 * curve.clean[0, kept], 255 * np.sqrt(curve.square[0, kept])
 
 

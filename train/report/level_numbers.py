@@ -101,5 +101,5 @@ def largest_miss(noise: np.ndarray, clean: np.ndarray, level: np.ndarray) -> flo
     """
     found = square_by_intensity(noise, clean, bins=TENTHS)
     asked = square_by_intensity(level, clean, bins=TENTHS)
-    off = (found.square / asked.square - 1)[found.count >= FEWEST]
+    off = (found.square / asked.square - 1)[found.pixels >= FEWEST]
     return float(off[np.argmax(np.abs(off))]) if off.size else float("nan")

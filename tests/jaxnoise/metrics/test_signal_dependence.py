@@ -20,16 +20,16 @@ def shot_and_read(count=200_000):
 def test_the_curve_is_that_of_the_noise():
     noise, clean = shot_and_read()
     curve = square_by_intensity(noise.astype(np.float32), clean.astype(np.float32), bins=10)
-    assert curve.count.shape == (2, 10) and curve.count.sum() == clean.size
+    assert curve.pixels.shape == (2, 10) and curve.pixels.sum() == clean.size
     np.testing.assert_allclose(curve.clean, (np.arange(10) + 0.5) / 10 * np.ones((2, 1)), atol=2e-3)
     # A mean of n squares of Gaussians is off by (2 / n)^1/2 of itself.
     error = np.abs(curve.square / (SHOT * curve.clean + READ) - 1)
-    assert np.all(error < 5 * np.sqrt(2 / curve.count))
+    assert np.all(error < 5 * np.sqrt(2 / curve.pixels))
 
 
 def test_an_interval_without_pixels_has_no_square_and_ends_take_what_lies_beyond():
     curve = square_by_intensity(np.full((2, 1), 3.0), np.array([[-0.1], [1.2]]), bins=4)
-    assert curve.count.tolist() == [[1, 0, 0, 1]]
+    assert curve.pixels.tolist() == [[1, 0, 0, 1]]
     assert curve.square[0, 0] == 9 and np.isnan(curve.square[0, 1])
 
 
