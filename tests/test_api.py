@@ -101,6 +101,7 @@ PUBLIC = {
         "contrastive",
         "info_nce",
         "squared_error",
+        "absolute_error",
         "noise2noise_error",
         "two_shot_mse",
         "half_sum_per_image",

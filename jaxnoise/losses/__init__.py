@@ -1,7 +1,8 @@
-"""Losses that pull similar pairs together and push others apart; squared errors of denoisers."""
+"""Losses that pull similar pairs together and push others apart; errors of denoisers."""
 
 from jaxnoise.losses.contrastive import contrastive
 from jaxnoise.losses.denoising import (
+    absolute_error,
     half_sum_per_image,
     noise2noise_error,
     squared_error,
@@ -10,6 +11,7 @@ from jaxnoise.losses.denoising import (
 from jaxnoise.losses.info_nce import info_nce
 
 __all__ = [
+    "absolute_error",
     "contrastive",
     "half_sum_per_image",
     "info_nce",

@@ -210,6 +210,7 @@ def of_losses() -> dict[str, Row]:
             ],
         ),
         "jaxnoise.losses.squared_error": Row(losses.squared_error, supervised, grey("target")),
+        "jaxnoise.losses.absolute_error": Row(losses.absolute_error, supervised, grey("target")),
         "jaxnoise.losses.noise2noise_error": Row(
             losses.noise2noise_error, shots, grey("noisy1", "noisy2")
         ),
