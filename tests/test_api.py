@@ -22,8 +22,11 @@ PUBLIC = {
         "ImageDenoiser",
         "ImageSampler",
         "Sampler",
+        "SigmaImageSampler",
+        "SigmaSampler",
         "TrainedDenoiser",
         "TrainedDensity",
+        "TrainedSigmaSampler",
         "what_it_lacks",
     ],
     "jaxnoise.bijectors.chain": [
@@ -53,6 +56,19 @@ PUBLIC = {
     ],
     "jaxnoise.models": ["get", "names", "require"],
     "jaxnoise.models.noiseflow": [*MODEL, "describe", "sample_image"],
+    "jaxnoise.models.cono": [
+        "Config",
+        "Terms",
+        "Weights",
+        "init",
+        "noise_mmd2",
+        "objective",
+        "sample",
+        "sample_and_update",
+        "sample_image",
+        "to_latent",
+        "to_noise",
+    ],
     "jaxnoise.models.denoiser": [
         "Config",
         "init",
@@ -98,6 +114,7 @@ PUBLIC = {
         "sliced_mmd2",
     ],
     "jaxnoise.losses": [
+        "alignment",
         "contrastive",
         "info_nce",
         "squared_error",
@@ -145,6 +162,7 @@ PUBLIC = {
     "jaxnoise.raw.demosaicing": ["demosaic", "demosaic_bands"],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
+    "jaxnoise.sigma": ["checked_level", "over_images"],
     "jaxnoise.batch": ["NoiseBatch", "mean_valid", "only_valid", "whole_cells"],
 }
 
@@ -152,12 +170,14 @@ PUBLIC = {
 WITH_SOURCE = {
     "jaxnoise.bijectors": {"SignalDependent", "Gain", "AffineCoupling", "Conv1x1", "ActNorm"},
     "jaxnoise.models.noiseflow": {"log_prob"},
+    "jaxnoise.models.cono": {"init", "noise_mmd2", "objective", "sample", "to_latent", "to_noise"},
     "jaxnoise.models.denoiser": {"denoise", "denoise_and_update", "denoise_image"},
     "jaxnoise.models.noise2noiseflow": {"joint_loss", "joint_terms", "log_prob", "recorrupt"},
     "jaxnoise.noise.nlf": {"log_prob"},
     "jaxnoise.noise.at_sigma": {"sample"},
     "jaxnoise.distances": {"mmd2", "mmd2_exact", "emd", "bhattacharyya", "median_bandwidth"},
     "jaxnoise.losses": {
+        "alignment",
         "contrastive",
         "info_nce",
         "squared_error",

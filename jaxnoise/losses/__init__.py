@@ -1,5 +1,6 @@
-"""Losses that pull similar pairs together and push others apart; errors of denoisers."""
+"""Losses: similar pairs pulled together, moments of noise as asked for, errors of denoisers."""
 
+from jaxnoise.losses.alignment import alignment
 from jaxnoise.losses.contrastive import contrastive
 from jaxnoise.losses.denoising import (
     absolute_error,
@@ -12,6 +13,7 @@ from jaxnoise.losses.info_nce import info_nce
 
 __all__ = [
     "absolute_error",
+    "alignment",
     "contrastive",
     "half_sum_per_image",
     "info_nce",

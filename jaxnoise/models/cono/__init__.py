@@ -14,10 +14,15 @@ from jaxnoise.models.cono.model import (
     to_latent,
     to_noise,
 )
+from jaxnoise.models.cono.objective import Terms, Weights, noise_mmd2, objective
 
 __all__ = [
     "Config",
+    "Terms",
+    "Weights",
     "init",
+    "noise_mmd2",
+    "objective",
     "parameter_count",
     "sample",
     "sample_and_update",

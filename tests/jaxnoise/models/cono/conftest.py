@@ -8,7 +8,7 @@ import pytest
 from jaxnoise.models import cono
 
 
-def moved(variables, *, by=0.1):
+def moved(variables, *, by=0.05):
     """Every trained number moved, and the running statistics as of a batch that was seen."""
     random = np.random.default_rng(0)
     leaves, tree = jax.tree.flatten(variables["params"])
@@ -24,7 +24,7 @@ def moved(variables, *, by=0.1):
 @pytest.fixture(params=["image", "level"])
 def model(request):
     """A configuration and variables, in either unit."""
-    config = cono.Config(units=request.param)
+    config = cono.Config(units=request.param, blocks=3)
     return config, moved(cono.init(jax.random.key(0), config))
 
 
