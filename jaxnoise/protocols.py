@@ -1,4 +1,4 @@
-"""What a density, a sampler and a denoiser is: a few functions, stated once.
+"""What a density, a sampler, a denoiser and an encoder is: a few functions, stated once.
 
 Models are modules, so a module is what fulfils a protocol: `isinstance(module, Density)` asks
 whether a model states densities. `jaxnoise.models.require` asks that of a model by its name, and
@@ -170,6 +170,23 @@ class ImageDenoiser(Protocol):
         """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time.
 
         Where `devices` are named, each of them works on a part of its own.
+        """
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns colour images into maps of features, by which losses compare images.
+
+    It is an object that says which network it is and can be hashed, as a static argument of jit;
+    its weights are an argument, which a training keeps in `Task.fixed`.
+    """
+
+    def encode(
+        self, variables: Any, images: Float[Array, "n h w 3"]
+    ) -> tuple[Float[Array, "n i j k"], ...]:
+        """Maps of features, each of a resolution (I, J) and a number of features K of its own, of
+        images R, G, B in which photographs lie in [0, 1]; other values are taken as they are.
         """
         ...
 

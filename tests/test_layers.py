@@ -89,6 +89,7 @@ RULES = {
             own={
                 *BELOW_MODELS,
                 "jaxnoise.models",
+                "jaxnoise.interop",
                 "datasets",
                 *(f"train.{part}" for part in ("engine", "densities", "steps", "report")),
             },

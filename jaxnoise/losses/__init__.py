@@ -1,4 +1,6 @@
-"""Losses: similar pairs pulled together, moments of noise as asked for, errors of denoisers."""
+"""Losses: similar pairs pulled together, moments as asked for, differences of features, errors of
+denoisers.
+"""
 
 from jaxnoise.losses.alignment import alignment
 from jaxnoise.losses.contrastive import contrastive
@@ -10,6 +12,7 @@ from jaxnoise.losses.denoising import (
     two_shot_mse,
 )
 from jaxnoise.losses.info_nce import info_nce
+from jaxnoise.losses.perceptual import perceptual
 
 __all__ = [
     "absolute_error",
@@ -18,6 +21,7 @@ __all__ = [
     "half_sum_per_image",
     "info_nce",
     "noise2noise_error",
+    "perceptual",
     "squared_error",
     "two_shot_mse",
 ]
