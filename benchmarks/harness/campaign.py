@@ -38,6 +38,20 @@ class Run:
         return words
 
 
+class Failed(RuntimeError):
+    """A training ended with another exit code than 0.
+
+    Args:
+        name: of the run.
+        code: its exit code.
+        log: what it wrote.
+    """
+
+    def __init__(self, name: str, code: int, log: Path):
+        super().__init__(f"{name} ended with {code}: see {log}.")
+        self.code = code
+
+
 def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
     """Trains what is not trained yet; a run that was interrupted goes on from its checkpoint.
 
@@ -50,7 +64,8 @@ def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
         it.
 
     Raises:
-        RuntimeError: a run failed, and its log is named; or the folder is of other options.
+        Failed: a run did; its log is named.
+        RuntimeError: the folder is of other options.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
@@ -65,7 +80,7 @@ def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
             with log.open("a") as output:
                 ended = subprocess.run(command, stdout=output, stderr=output)
             if ended.returncode:
-                raise RuntimeError(f"{run.name} ended with {ended.returncode}: see {log}.")
+                raise Failed(run.name, ended.returncode, log)
             marker.write_text(json.dumps({"command": command[1:]}) + "\n")
         evaluation = json.loads((workdir / "evaluation.json").read_text())
         manifest = json.loads((workdir / "manifest.json").read_text())
