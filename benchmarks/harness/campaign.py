@@ -42,6 +42,20 @@ FAILED = 4
 """Exit code of a training that came to its end and did not serve; its report is written."""
 
 
+class Failed(RuntimeError):
+    """A training ended with another exit code than 0.
+
+    Args:
+        name: of the run.
+        code: its exit code.
+        log: what it wrote.
+    """
+
+    def __init__(self, name: str, code: int, log: Path):
+        super().__init__(f"{name} ended with {code}: see {log}.")
+        self.code = code
+
+
 def run_all(runs: Sequence[Run], folder: Path, *, may_fail: bool = False) -> dict[str, dict]:
     """Trains what is not trained yet; a run that was interrupted goes on from its checkpoint.
 
@@ -55,7 +69,8 @@ def run_all(runs: Sequence[Run], folder: Path, *, may_fail: bool = False) -> dic
         it.
 
     Raises:
-        RuntimeError: a run failed, and its log is named; or the folder is of other options.
+        Failed: a run did; its log is named.
+        RuntimeError: the folder is of other options.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = {}
@@ -71,7 +86,7 @@ def run_all(runs: Sequence[Run], folder: Path, *, may_fail: bool = False) -> dic
                 ended = subprocess.run(command, stdout=output, stderr=output)
             measured = (workdir / "evaluation.json").exists()
             if ended.returncode and not (may_fail and measured and ended.returncode == FAILED):
-                raise RuntimeError(f"{run.name} ended with {ended.returncode}: see {log}.")
+                raise Failed(run.name, ended.returncode, log)
             marker.write_text(json.dumps({"command": command[1:]}) + "\n")
         evaluation = json.loads((workdir / "evaluation.json").read_text())
         manifest = json.loads((workdir / "manifest.json").read_text())

@@ -1,5 +1,6 @@
 """Moment alignment: noise of mean 0 and of the variance that was asked for."""
 
+import math
 from functools import partial
 
 import jax
@@ -25,13 +26,15 @@ def alignment(
     *,
     form: str = "relative",
     scope: str = "patch",
+    by_channel: bool = True,
     intensity: Float[Array, "n h w c"] | None = None,
     bins: int = 10,
     floor: float | Num[Array, ""] = FLOOR,
 ) -> Float[Array, ""]:
     """How far the mean of noise is from 0 and its variance from the square of a level.
 
-    With m the mean of noise, v its variance and s^2 the mean square of the level, each patch adds
+    With m the mean of a patch's noise, v its variance and s^2 the mean square of the level, each
+    patch, or each channel of it, adds
 
     - "absolute": |m| + |v - s^2|, the paper's: a sum of the noise's unit and its square;
     - "squared": m^2 + (v - s^2)^2, a sum of the unit squared and its fourth power;
@@ -41,31 +44,37 @@ def alignment(
     6.8e-4 and 4.6e-7 as fractions of full scale, and 44 and 1936 for `255 * noise`, `255 * sigma`
     and `255 * floor`; the third is 0.19 in either.
 
+    Means are those of each patch whatever the scope: noise that shifts one image up and another
+    down has a mean of 0 over a batch.
+
     Args:
         noise: patches, shape (N, H, W, C), any unit.
         sigma: level asked for, a standard deviation: shape (N,), above 0, or (N, H, W, C), at least
             0; same unit.
         form: "absolute", "squared" or "relative".
-        scope: "patch", as in the paper, takes the moments of each patch and the mean of what they
-            add; "batch" the mean of the patches' means and that of their variances, so that one
-            patch may have more variance and another less.
+        scope: "patch", as in the paper, takes the variance of each patch and the mean of what they
+            add; "batch" the mean of the patches' variances, so that one patch may have more and
+            another less.
+        by_channel: whether each channel has moments of its own; False, as in the paper, takes those
+            of all values of a patch, of which one channel may have more and another less.
         intensity: clean patches, shape of the noise, fractions of full scale: with the scope
-            "batch", the moments are those of the values of one channel whose intensity lies in one
-            of equal bins of [0, 1], of all patches together, and the level is that of the bin. A
-            bin of n values counts n / (n + 100), and one of fewer than two not at all.
+            "batch", variances are those of the values of one channel whose intensity lies in one
+            of equal bins of [0, 1], of all patches together, and the level is that of the bin; the
+            bin's mean counts as well. A bin of n values counts n / (n + 100), and one of fewer than
+            two not at all.
         bins: of the intensity, 1 to 256.
         floor: level above 0 by which "relative" divides where the level is smaller, which then is
             missed by little; same unit as the noise.
 
     Returns:
-        Scalar >= 0; 0 when all moments are as asked for. The mean over patches, or over bins by
-        what they count. Under jit NaN for a level that is no such number.
+        Scalar >= 0; 0 when all moments are as asked for. The mean over patches, channels or bins.
+        Under jit NaN for a level that is no such number.
 
     Raises:
-        UsageError: for shapes or types that do not fit, unknown words, patches of one value, an
-            intensity without the scope "batch"; outside jit also for such a level.
+        UsageError: for shapes or types that do not fit, unknown words, patches or channels of one
+            value, an intensity without the scope "batch"; outside jit also for such a level.
 
-    Source: CoNo, Eqs. 13 and 14; the forms, scopes and bins are this project's choice.
+    Source: CoNo, Eqs. 13 and 14; forms, scopes, channels and bins are this project's choice.
     """
     if form not in FORMS or scope not in SCOPES:
         raise UsageError(
@@ -74,8 +83,11 @@ def alignment(
         )
     check_numbers(floor=floor)
     check_batch(least=1, noise=noise, intensity=noise if intensity is None else intensity)
-    if noise[0].size < 2:
-        raise UsageError(f"noise has shape {noise.shape}: a variance needs two values a patch.")
+    own = (1, 2) if by_channel else (1, 2, 3)
+    if math.prod(noise.shape[axis] for axis in own) < 2:
+        raise UsageError(
+            f"noise has shape {noise.shape}: a variance needs two values a patch, or a channel."
+        )
     if intensity is not None and (scope != "batch" or not 1 <= bins <= MOST_BINS):
         raise UsageError(
             f"scope is {scope!r} and bins is {bins}: bins of intensity are of the whole batch, so "
@@ -87,21 +99,16 @@ def alignment(
         scale = jnp.maximum(level, floor)
         noise, level = noise / scale, level / scale
     square = jnp.broadcast_to(level**2, noise.shape)
+    shift = _size(noise.mean(own), form).mean()
     if intensity is not None:
-        return _by_intensity(noise, square, jnp.asarray(intensity), form, bins)
-    own = (1, 2, 3)
-    mean = noise.mean(own)
-    variance = noise.var(own, ddof=1)
-    wanted = square.mean(own)
-    if scope == "batch":
-        mean, variance, wanted = mean.mean(), variance.mean(), wanted.mean()
-    return _miss(mean, variance, wanted, form).mean()
+        return shift + _by_intensity(noise, square, jnp.asarray(intensity), form, bins)
+    excess = noise.var(own, ddof=1) - square.mean(own)
+    excess = excess.mean(0) if scope == "batch" else excess
+    return shift + _size(excess, form).mean()
 
 
-def _miss(mean: Array, variance: Array, wanted: Array, form: str) -> Array:
-    if form == "absolute":
-        return jnp.abs(mean) + jnp.abs(variance - wanted)
-    return mean**2 + (variance - wanted) ** 2
+def _size(miss: Array, form: str) -> Array:
+    return jnp.abs(miss) if form == "absolute" else miss**2
 
 
 @partial(jax.jit, static_argnames=("form", "bins"))
@@ -121,5 +128,6 @@ def _by_intensity(
     variance = (about**2).sum((0, 1, 2)) / jnp.maximum(number - 1, 1)
     wanted = total(square) / jnp.maximum(number, 1)
     counts = jnp.where(number > 1, number / (number + FEW), 0)
-    missed = jnp.where(number > 1, _miss(mean, variance, wanted, form), 0)
+    missed = _size(mean, form) + _size(variance - wanted, form)
+    missed = jnp.where(number > 1, missed, 0)
     return (counts * missed).sum() / jnp.maximum(counts.sum(), jnp.finfo(noise.dtype).tiny)

@@ -59,6 +59,7 @@ class Config(Options):
     alignment_scope: str = option(
         "patch", "whose moments are aligned", choices=("patch", "batch", "intensity")
     )
+    alignment_by_channel: bool = option(True, "each channel has moments of its own")
     encoder: str = option(
         "pyramid", "of the perceptual term: pyramid, or a safetensors file of VGG16 or ResNet50"
     )

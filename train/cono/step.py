@@ -191,6 +191,7 @@ def options_of(config: Any) -> dict[str, Any]:
         "bandwidth": "sigma" if config.bandwidth is None else config.bandwidth / FULL_SCALE,
         "form": config.alignment,
         "scope": "batch" if by_intensity else config.alignment_scope,
+        "by_channel": config.alignment_by_channel,
         "by_intensity": by_intensity,
     }
 

@@ -69,6 +69,7 @@ def objective(
     reduction: str = "mean",
     form: str = "relative",
     scope: str = "patch",
+    by_channel: bool = True,
     bins: int = 10,
     floor: float | Num[Array, ""] = FLOOR,
 ) -> Terms:
@@ -92,6 +93,7 @@ def objective(
         reduction: of the contrastive term over the queries, "mean", or "sum" as in the paper.
         form: of the alignment.
         scope: of the alignment.
+        by_channel: of the alignment.
         bins: of the alignment.
         floor: of the alignment.
 
@@ -128,6 +130,7 @@ def objective(
             intensity=None if clean is None else _beside(*clean),
             form=form,
             scope=scope,
+            by_channel=by_channel,
             bins=bins,
             floor=floor,
         )

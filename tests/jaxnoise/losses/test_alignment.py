@@ -19,25 +19,28 @@ def noise_of(sigma, seed=0, mean=0.0):
     return mean + sigma * random.normal(size=SHAPE)
 
 
-def by_hand(noise, sigma, form, scope, floor=1 / 255):
-    """Eqs. 13 and 14, each patch by itself."""
-    found = []
-    for own, level in zip(noise, sigma, strict=True):
-        level = np.broadcast_to(level, own.shape)
+def by_hand(noise, sigma, form, scope, by_channel, floor=1 / 255):
+    """Eqs. 13 and 14, each patch by itself, or each channel of it."""
+    means, excesses = [], []
+    for patch, level in zip(noise, sigma, strict=True):
+        level = np.broadcast_to(level, patch.shape)
         if form == "relative":
             scale = np.maximum(level, floor)
-            own, level = own / scale, level / scale
-        values = own.ravel()
-        mean = values.sum() / values.size
-        variance = ((values - mean) ** 2).sum() / (values.size - 1)
-        found.append((mean, variance, (level**2).mean()))
-    found = np.array(found)
+            patch, level = patch / scale, level / scale
+        parts = np.split(patch, 4, axis=-1) if by_channel else [patch]
+        levels = np.split(level, 4, axis=-1) if by_channel else [level]
+        of_parts = []
+        for values, asked in zip(parts, levels, strict=True):
+            mean = values.sum() / values.size
+            variance = ((values - mean) ** 2).sum() / (values.size - 1)
+            means.append(mean)
+            of_parts.append(variance - (asked**2).mean())
+        excesses.append(of_parts)
+    excesses = np.array(excesses)
     if scope == "batch":
-        found = found.mean(0, keepdims=True)
-    mean, variance, wanted = found.T
-    if form == "absolute":
-        return (np.abs(mean) + np.abs(variance - wanted)).mean()
-    return (mean**2 + (variance - wanted) ** 2).mean()
+        excesses = excesses.mean(0)
+    size = np.abs if form == "absolute" else np.square
+    return size(means).mean() + size(excesses).mean()
 
 
 def given(noise, sigma):
@@ -46,8 +49,9 @@ def given(noise, sigma):
 
 @pytest.mark.parametrize("form", ["absolute", "squared", "relative"])
 @pytest.mark.parametrize("scope", ["patch", "batch"])
+@pytest.mark.parametrize("by_channel", [False, True])
 @pytest.mark.parametrize("levels", ["each image", "each pixel", "near 0"])
-def test_it_is_that_of_the_equations(form, scope, levels):
+def test_it_is_that_of_the_equations(form, scope, by_channel, levels):
     random = np.random.default_rng(3)
     sigma = random.uniform(0.05, 0.1, SHAPE[:1])
     if levels == "each pixel":
@@ -56,8 +60,9 @@ def test_it_is_that_of_the_equations(form, scope, levels):
     if levels == "near 0":
         sigma[0] = 1e-4
     noise = noise_of(0.08, mean=0.01)
-    expected = by_hand(noise, sigma, form, scope)
-    value = alignment(*given(noise, sigma), form=form, scope=scope)
+    expected = by_hand(noise, sigma, form, scope, by_channel)
+    options = {"form": form, "scope": scope, "by_channel": by_channel}
+    value = alignment(*given(noise, sigma), **options)
     assert float(value) == pytest.approx(expected, rel=ROUNDING)
 
 
@@ -71,7 +76,8 @@ def test_the_numbers_of_the_docstring():
         (1 / 255, 1 / 255, {"absolute": 6.77e-4, "squared": 4.58e-7, "relative": 0.1936}),
     ):
         for form, right in expected.items():
-            value = alignment(*given(10 * unit * noise, unit * sigma), form=form, floor=floor)
+            arguments = given(10 * unit * noise, unit * sigma)
+            value = alignment(*arguments, form=form, floor=floor, by_channel=False)
             assert float(value) == pytest.approx(right, rel=2e-3)
 
 
@@ -79,9 +85,23 @@ def test_a_batch_may_share_its_variance_unevenly():
     values = np.resize([1.0, -1.0], SHAPE) * np.sqrt((192 - 1) / 192)
     uneven = values * np.sqrt([0.5, 1.5, 1.0, 0.7, 1.3])[:, None, None, None]
     arguments = given(0.1 * uneven, np.full(5, 0.1))
-    assert float(alignment(*arguments, scope="batch")) < 1e-10
+    assert float(alignment(*arguments, scope="batch", by_channel=False)) < 1e-10
     expected = np.mean(np.array([0.5, 0.5, 0, 0.3, 0.3]) ** 2)
-    assert float(alignment(*arguments)) == pytest.approx(expected, rel=1e-4)
+    value = alignment(*arguments, by_channel=False)
+    assert float(value) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_patch_may_share_its_variance_unevenly_only_where_channels_are_one():
+    shared = np.sqrt([0.5, 1.5, 1.3, 0.7])
+    arguments = given(0.1 * shared * noise_of(1.0), np.full(5, 0.1))
+    assert alignment(*arguments) > 5 * alignment(*arguments, by_channel=False)
+
+
+def test_shifts_of_single_images_count_in_a_batch():
+    shifted = noise_of(0.1) + 0.05 * np.array([1, -1, 1, -1, 0])[:, None, None, None]
+    arguments = given(shifted, np.full(5, 0.1))
+    for options in ({}, {"intensity": jnp.full(SHAPE, 0.5)}):
+        assert alignment(*arguments, scope="batch", **options) > 0.8 * 0.25
 
 
 @pytest.mark.parametrize("form", ["absolute", "squared", "relative"])
@@ -107,7 +127,9 @@ def test_bins_of_intensity_have_the_curve_s_variance(form):
             total, counted = total + weight * add, counted + weight
     options = {"form": form, "scope": "batch", "intensity": jnp.asarray(clean, jnp.float32)}
     value = alignment(*given(noise, sigma), **options)
-    assert float(value) == pytest.approx(total / counted, rel=10 * ROUNDING)
+    size = np.abs if form == "absolute" else np.square
+    shifts = size((noise / scale).mean(axis=(1, 2))).mean()
+    assert float(value) == pytest.approx(total / counted + shifts, rel=10 * ROUNDING)
 
 
 def test_bins_see_what_patches_do_not():
