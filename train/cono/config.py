@@ -46,7 +46,9 @@ class Config(Options):
     kernels: str = option("313", "sides of the couplings' kernels", choices=("313", "131"))
     contrastive_weight: float = option(1.0, "of the contrastive term", minimum=0)
     perceptual_weight: float = option(1.0, "of the perceptual term", minimum=0)
-    alignment_weight: float = option(1.0, "of the alignment of the moments", minimum=0)
+    alignment_weight: float | None = option(
+        None, "of the alignment of the moments (default: 1; 30 to the noise of a camera)", minimum=0
+    )
     temperature: float = option(0.07, "of the contrastive term", above=0)
     bandwidth: float | None = option(
         None, "of its kernel, of 255 (default: the level times the root of 2)", above=0
@@ -56,8 +58,10 @@ class Config(Options):
         "form of the alignment",
         choices=("absolute", "squared", "relative"),
     )
-    alignment_scope: str = option(
-        "patch", "whose moments are aligned", choices=("patch", "batch", "intensity")
+    alignment_scope: str | None = option(
+        None,
+        "whose variance is aligned (default: each patch's; by intensity to the noise of a camera)",
+        choices=("patch", "batch", "intensity"),
     )
     alignment_by_channel: bool = option(True, "each channel has moments of its own")
     encoder: str = option(
@@ -77,6 +81,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "steps": 300,
         "batch_size": 16,
         "patch_size": 32,
+        "learning_rate": 3e-3,
         "evaluate_every": 50,
         "save_every": 50,
     },
@@ -86,6 +91,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "patch_size": 64,
         "units": "image",
         "alignment": "absolute",
+        "alignment_by_channel": False,
         "decay": False,
         "evaluate_every": 100,
         "report_every": 10,

@@ -28,6 +28,8 @@ TERMS = {
 """Terms of the loss, as they are called in metrics.jsonl, with their headings."""
 FIELDS = ("first", "second", "negatives", "shot", "read")
 """What a step needs of a batch."""
+OF_CAMERA = 30.0
+"""Weight of the alignment to a camera's noise, whose variance is to be met at every intensity."""
 LINEAR = 2.2
 """Gamma of images that are linear in light."""
 TOO_FAR = 0.2
@@ -50,6 +52,18 @@ def beside(first: jax.Array, second: jax.Array) -> jax.Array:
     is.
     """
     return jnp.stack([first, second], axis=1).reshape(-1, *first.shape[1:])
+
+
+def one_green(packed: jax.Array) -> jax.Array:
+    """Packed raw whose greens are both the first one in first crops, and the second in second ones.
+
+    What shows the mean of both greens does not see noise that lies in their difference, where
+    training would then put it.
+
+    Args:
+        packed: (2 N, H, W, 4), the crops of an image side by side.
+    """
+    return beside(packed[0::2, ..., (0, 1, 1, 3)], packed[1::2, ..., (0, 2, 2, 3)])
 
 
 def noise_of_pairs(
@@ -110,7 +124,7 @@ def loss_of(
     )
     seen: Any = 0.0
     if encoder is not None:
-        images = (packed_to_rgb(image, gamma=gamma) for image in (clean + noise, clean))
+        images = (packed_to_rgb(one_green(image), gamma=gamma) for image in (clean + noise, clean))
         seen = perceptual(encoder, weights_of_encoder, *images)
     given = dict(options)
     if given.pop("by_intensity"):
@@ -183,14 +197,18 @@ def options_of(config: Any) -> dict[str, Any]:
     Args:
         config: the run's options.
     """
-    by_intensity = config.alignment_scope == "intensity"
+    camera = levels_of(config).profile is not None
+    scope = config.alignment_scope or ("intensity" if camera else "patch")
+    by_intensity = scope == "intensity"
     weights = {name: getattr(config, f"{name}_weight") for name in TERMS}
+    if weights["alignment"] is None:
+        weights["alignment"] = OF_CAMERA if camera else 1.0
     return {
         "weights": models.get("cono").Weights(**weights),
         "temperature": config.temperature,
         "bandwidth": "sigma" if config.bandwidth is None else config.bandwidth / FULL_SCALE,
         "form": config.alignment,
-        "scope": "batch" if by_intensity else config.alignment_scope,
+        "scope": "batch" if by_intensity else scope,
         "by_channel": config.alignment_by_channel,
         "by_intensity": by_intensity,
     }

@@ -54,7 +54,7 @@ def check(config: Config) -> None:
     levels_of(config)
     if config.batch_size < 2:
         raise UsageError("--batch-size 1 has no other images to contrast with: give 2 or more.")
-    if not (config.contrastive_weight or config.perceptual_weight or config.alignment_weight):
+    if (config.contrastive_weight, config.perceptual_weight, config.alignment_weight) == (0, 0, 0):
         raise UsageError(
             "all weights are 0, so that there is nothing to learn: give one that is above 0, such "
             "as --alignment-weight 1."
