@@ -10,15 +10,15 @@ H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) ind
 counts, and None where all do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
+from jaxnoise import tiles
 from jaxnoise.curve import VARIANCE_FLOOR
-from jaxnoise.tiles import Progress
 
 
 @runtime_checkable
@@ -76,9 +76,27 @@ class ImageSampler(Protocol):
         *,
         temperature: float = 1.0,
         rows: int | None = None,
-        progress: Progress | None = None,
+        progress: tiles.Progress | None = None,
     ) -> Float[np.ndarray, "h w c"]:
         """Noise (H, W, C), float32; `rows` of the image are worked on at a time."""
+        ...
+
+    def sample_bands(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: tiles.RowSource,
+        camera: int,
+        iso: float,
+        *,
+        temperature: float = 1.0,
+        rows: int | None = None,
+        progress: tiles.Progress | None = None,
+    ) -> Iterator[tiles.Band]:
+        """The same noise, rows by rows from the top; rows of the clean image are asked for once,
+        before noise for them is given.
+        """
         ...
 
 
@@ -104,12 +122,27 @@ class ImageDenoiser(Protocol):
         noisy: Float[np.ndarray, "h w c"],
         *,
         rows: int | None = None,
-        progress: Progress | None = None,
+        progress: tiles.Progress | None = None,
         devices: Sequence[jax.Device] | None = None,
     ) -> Float[np.ndarray, "h w c"]:
         """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time.
 
         Where `devices` are named, each of them works on a part of its own.
+        """
+        ...
+
+    def denoise_bands(
+        self,
+        variables: Any,
+        config: Any,
+        noisy: tiles.RowSource,
+        *,
+        rows: int | None = None,
+        progress: tiles.Progress | None = None,
+        devices: Sequence[jax.Device] | None = None,
+    ) -> Iterator[tiles.Band]:
+        """The same estimate, rows by rows from the top; rows of the noisy image are asked for
+        before the estimate of them is given.
         """
         ...
 

@@ -22,12 +22,13 @@ class Opened(Generic[Asked]):
     variables: dict[str, Any]
 
 
-def open_model(folder: Path, protocol: type[Asked]) -> Opened[Asked]:
+def open_model(folder: Path, protocol: type[Asked], *, max_bytes: int) -> Opened[Asked]:
     """The model of a folder; from here on the process keeps memory and compiled programs.
 
     Args:
         folder: written by `jaxnoise.io.save_model`.
         protocol: of `jaxnoise.protocols`, what the model must be able to do.
+        max_bytes: that the model's tensors may take.
 
     Returns:
         The module, and what it needs.
@@ -43,5 +44,5 @@ def open_model(folder: Path, protocol: type[Asked]) -> Opened[Asked]:
     from jaxnoise import models
     from jaxnoise.io import load_model
 
-    name, config, variables = load_model(folder)
+    name, config, variables = load_model(folder, max_bytes=max_bytes)
     return Opened(models.require(name, protocol, holder=f"{folder} holds"), config, variables)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from jaxnoise.cli._image_files import Job
-from jaxnoise.cli._layouts import Layout
-from jaxnoise.cli._sample_sources import Band, Light, Source
+from jaxnoise.cli._layouts import Fractions, Layout
+from jaxnoise.cli._sample_sources import Source
 from jaxnoise.errors import DataError
 from jaxnoise.io.image_writer import write_image
 from jaxnoise.io.images import StoredImage
-from jaxnoise.raw.levels import add_noise, to_fraction
-from jaxnoise.tiles import Progress
+from jaxnoise.raw.levels import add_noise
+from jaxnoise.tiles import Band, Progress, RowSource
 
 
 def put_noise(
@@ -36,7 +36,7 @@ def put_noise(
     noisy, noise = noisy_image(
         stored.pixels,
         layout,
-        lambda light, shape: source.bands(job.name, light, shape, progress),
+        lambda clean: source.bands(job.name, clean, progress),
         name=str(job.source),
         keep_noise=job.noise_output is not None,
     )
@@ -52,7 +52,7 @@ def put_noise(
 def noisy_image(
     pixels: np.ndarray,
     layout: Layout,
-    draw: Callable[[Light, tuple[int, ...]], Iterator[Band]],
+    draw: Callable[[RowSource], Iterator[Band]],
     *,
     name: str,
     keep_noise: bool,
@@ -63,9 +63,8 @@ def noisy_image(
         pixels: the clean image as stored, shape (H, W, C); C = 1 for a mosaic. Overwritten unless
             it is one.
         layout: what its numbers mean.
-        draw: from a function that gives rows of the clean image, packed if it is a mosaic, as a
-            fraction of full scale in [0, 1], and the shape of the image, to noise of the same unit,
-            rows by rows from the top.
+        draw: from the clean image, packed if it is a mosaic, as a fraction of full scale in
+            [0, 1], to noise of the same unit, rows by rows from the top.
         name: what to call the image in errors.
         keep_noise: whether the noise alone is wanted.
 
@@ -84,13 +83,8 @@ def noisy_image(
         packed = packed.copy()
     highest = max(float(levels["white_level"]), float(packed.max()))
     kept = np.empty(packed.shape, np.float32) if keep_noise else None
-
-    def light(rows: slice) -> np.ndarray:
-        clean = to_fraction(packed[rows], **levels)
-        # What lies beyond black and white has the noise of black and white.
-        return np.clip(clean, 0.0, 1.0, out=clean)
-
-    for rows, noise in draw(light, packed.shape):
+    # What lies beyond black and white has the noise of black and white.
+    for rows, noise in draw(Fractions(packed, levels, clip=True)):
         if not np.isfinite(noise).all():
             raise DataError(
                 f"the noise for {name} is not finite: use a smaller --temperature or another model."

@@ -6,7 +6,7 @@ a sentence, and `bands`, a function of the seed, the image's name and its pixels
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,9 @@ import numpy as np
 from jaxnoise import tiles
 from jaxnoise.cli._models import open_model
 from jaxnoise.errors import UsageError
-from jaxnoise.tiles import Progress
+from jaxnoise.tiles import Band, Progress, RowSource
 
 BAND_VALUES = 2**20
-Light = Callable[[slice], np.ndarray]
-"""From rows of an image to them as fractions of full scale."""
-Band = tuple[slice, np.ndarray]
-"""Rows of an image, and their noise."""
 
 
 class ModelNoise:
@@ -35,13 +31,14 @@ class ModelNoise:
         temperature: float,
         seed: int,
         rows: int | None,
+        max_bytes: int,
     ):
         import jax
 
         from jaxnoise.conditions import NOT_STATED, check_conditions
         from jaxnoise.protocols import ImageSampler
 
-        self._opened = open_model(folder, ImageSampler)
+        self._opened = open_model(folder, ImageSampler, max_bytes=max_bytes)
         cameras, isos = self._opened.config.cameras, self._opened.config.isos
         if camera is None and len(cameras) > 1:
             raise UsageError(f"this model knows several cameras: give --camera {_any(cameras)}.")
@@ -60,19 +57,17 @@ class ModelNoise:
         at_iso = "ISO not stated" if self._iso == NOT_STATED else f"ISO {self._iso:g}"
         self.description = f"the noise of {camera} at {at_iso}"
 
-    def bands(
-        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
-    ) -> Iterator[Band]:
+    def bands(self, name: str, clean: RowSource, progress: Progress) -> Iterator[Band]:
         """Noise of an image, rows by rows from the top.
 
         Args:
             name: the image's name.
-            light: gives rows of the image as fractions of full scale in [0, 1].
-            shape: (H, W, C) of the image.
+            clean: the image, as fractions of full scale in [0, 1]; rows of which noise was given
+                may be overwritten.
             progress: called with the fraction done.
 
-        Yields:
-            Rows, and their noise in the same unit.
+        Returns:
+            An iterator over rows and their noise in the same unit.
         """
         import jax
 
@@ -80,19 +75,17 @@ class ModelNoise:
         key = self._key
         for word in _words(name):
             key = jax.random.fold_in(key, word)
-        whole = slice(0, shape[0])
-        noise = opened.model.sample_image(
+        return opened.model.sample_bands(
             key,
             opened.variables,
             opened.config,
-            light(whole),
+            clean,
             self._camera,
             self._iso,
             temperature=self._temperature,
             rows=self._rows,
             progress=progress,
         )
-        yield whole, noise
 
 
 class ShotReadNoise:
@@ -104,23 +97,20 @@ class ShotReadNoise:
         self._shot, self._read, self._seed, self._rows = shot, read, seed, rows
         self.description = f"noise of variance {shot:g} * clean + {read:g}"
 
-    def bands(
-        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
-    ) -> Iterator[Band]:
+    def bands(self, name: str, clean: RowSource, progress: Progress) -> Iterator[Band]:
         """Noise of an image, rows by rows; see `ModelNoise.bands`."""
         from jaxnoise.noise import shot_read
 
         random = _GoesOn(np.random.PCG64(np.random.SeedSequence([self._seed, *_words(name)])))
-        rows = tiles.rows_at_a_time(self._rows, math.prod(shape[1:]), most=BAND_VALUES)
-        for band in tiles.bands(shape[0], rows):
-            clean = light(band)
+        rows = tiles.rows_at_a_time(self._rows, math.prod(clean.shape[1:]), most=BAND_VALUES)
+        for band in tiles.bands(clean.shape[0], rows):
             yield (
                 band,
                 shot_read.sample_image(
-                    random, clean, shot=self._shot, read=self._read, rows=self._rows
+                    random, clean[band], shot=self._shot, read=self._read, rows=self._rows
                 ),
             )
-            progress(band.stop / shape[0])
+            progress(band.stop / clean.shape[0])
 
 
 class _GoesOn(np.random.Generator):

@@ -9,6 +9,7 @@ from jaxnoise.cli._image_options import (
     OUTPUTS,
     add_image_arguments,
     add_level_arguments,
+    add_model_limit,
     check_finite,
     check_image_arguments,
 )
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--temperature", metavar="T", type=float, help="factor on the model's latent [1]"
     )
+    add_model_limit(model)
     simple = parser.add_argument_group("or Poisson-Gaussian noise: variance = A * clean + B")
     simple.add_argument(
         "--shot",
@@ -111,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
             temperature=1.0 if arguments.temperature is None else arguments.temperature,
             seed=arguments.seed,
             rows=arguments.rows,
+            max_bytes=arguments.max_model_bytes,
         )
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
     do_all(

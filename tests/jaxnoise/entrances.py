@@ -105,6 +105,7 @@ def of_noise_model(module: Any, config: Any, **variables: Any) -> dict[str, Row]
         "log_prob": (likely, densities),
         "nll_and_update": (likely, densities),
         "sample": (drawn, samples),
+        "sample_bands": (image, images, True),
         "sample_image": (image, images, True),
     }
     name = module.__name__
@@ -153,7 +154,8 @@ def of_models() -> dict[str, Row]:
         name = module.__name__
         rows[f"{name}.denoise"] = Row(module.denoise, own, batches("noisy"))
         image = {**own, "noisy": IMAGE}
-        rows[f"{name}.denoise_image"] = Row(module.denoise_image, image, single("noisy"), True)
+        for function in (module.denoise_bands, module.denoise_image):
+            rows[f"{name}.{function.__name__}"] = Row(function, image, single("noisy"), True)
     update = {**noisy, "config": small}
     rows["jaxnoise.models.denoiser.denoise_and_update"] = Row(
         denoiser.denoise_and_update, update, batches("noisy")
