@@ -154,10 +154,16 @@ def parse(arch: str, channels: int, *, most: int | None = MAX_LAYERS) -> tuple[L
 
 
 def layers_of(settings: Settings) -> tuple[Layer, ...]:
-    """The layers of a configuration, which has checked how many they are; see `parse`.
+    """The layers of a configuration, which has checked how many they are.
 
     Args:
         settings: the model's configuration.
+
+    Returns:
+        As `parse`.
+
+    Raises:
+        UsageError: as `parse`.
     """
     return parse(settings.arch, settings.channels, most=None)
 

@@ -30,6 +30,9 @@ class ModelLimits(NamedTuple):
 
         Args:
             limit: of anything.
+
+        Returns:
+            The limit for `bytes`.
         """
         return max(limit, limit * self.bytes // MAX_TENSOR_BYTES)
 
