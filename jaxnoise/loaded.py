@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,20 +10,34 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise import models
-from jaxnoise.checks import check_fractions, check_key, check_mask, native, shape_of
+from jaxnoise.abilities import ABILITIES
+from jaxnoise.checks import (
+    check_fractions,
+    check_key,
+    check_mask,
+    is_real,
+    native,
+    shape_of,
+    type_of,
+)
 from jaxnoise.conditions import NOT_STATED, check_conditions
 from jaxnoise.errors import UsageError
-from jaxnoise.protocols import ABILITIES, Denoiser, Density, Sampler
+from jaxnoise.protocols import Denoiser, Density, Sampler, SigmaSampler
+from jaxnoise.sigma import checked_level
 
-Asked = TypeVar("Asked")
 # What is not of the right shape is refused in a sentence, so these allow it.
 Images = Num[Array, "..."] | Num[np.ndarray, "..."]
 Mask = Bool[Array, "..."] | Bool[np.ndarray, "..."]
 Camera = str | int | Sequence[str] | Sequence[int] | Array | np.ndarray
 Iso = float | int | Sequence[float] | Sequence[int] | Array | np.ndarray
+Sigma = float | int | Sequence[float] | Sequence[int] | Array | np.ndarray
 
-METHODS = {"sample": Sampler, "log_prob": Density, "denoise": Denoiser}
-"""What each method needs of the model."""
+METHODS = {
+    "sample": (Sampler, SigmaSampler),
+    "log_prob": (Density,),
+    "denoise": (Denoiser,),
+}
+"""What each method needs of the model: one of these."""
 
 
 class Loaded:
@@ -58,9 +72,12 @@ class Loaded:
         key: Any,
         camera: Camera | None = None,
         iso: Iso | None = None,
+        sigma: Sigma | None = None,
         temperature: float | Array = 1.0,
     ) -> Float[Array, "..."]:
         """Noise for clean images: add it to them, and clip to [0, 1] if the sensor does.
+
+        Models of cameras take a camera and an ISO number, and models of any level a sigma.
 
         Args:
             clean: shape (H, W, C) or (N, H, W, C), fraction of full scale.
@@ -68,6 +85,9 @@ class Loaded:
             camera: name, or index into `config.cameras`, of all images or one for each; may be left
                 out where the model knows only one.
             iso: ISO number of all images or one for each; may be left out likewise.
+            sigma: level of the noise, as a standard deviation in the unit of `clean` (20 of 255 is
+                20 / 255): one number above 0 for all images, one for each, or one for each pixel,
+                in the shape of `clean`, where 0 means none.
             temperature: factor on the latent; 1 samples the modelled distribution.
 
         Returns:
@@ -75,16 +95,28 @@ class Loaded:
             for unknown conditions inside the caller's jit.
 
         Raises:
-            UsageError: the model makes no noise, does not know the camera or the ISO number, or
-                takes other images.
+            UsageError: the model makes no noise, does not know the camera or the ISO number, takes
+                a sigma instead of these or these instead of it, or takes other images.
         """
-        model = self._require("sample", Sampler)
+        model = self._require("sample")
         batch, single = self._batch(clean, "clean")
-        conditions = self._conditions(camera, iso, batch)
+        if isinstance(model, SigmaSampler):
+            if camera is not None or iso is not None:
+                raise UsageError(
+                    f"this model is a {self.name}, which knows no cameras and no ISO numbers: give "
+                    "sigma, the level of the noise."
+                )
+            conditions = (_level(sigma, batch, single=single),)
+        else:
+            if sigma is not None:
+                raise UsageError(
+                    f"this model is a {self.name}, whose noise has the level of a camera: give "
+                    "camera and iso instead of sigma."
+                )
+            conditions = self._conditions(camera, iso, batch)
         check_key(key)
-        noise = _sample(
-            key, self.variables, batch, *conditions, temperature, model=model, config=self.config
-        )
+        given = key, self.variables, batch, *conditions
+        noise = _sample(*given, temperature=temperature, model=model, config=self.config)
         return noise[0] if single else noise
 
     def log_prob(
@@ -113,7 +145,7 @@ class Loaded:
             UsageError: the model states no density, does not know the camera or the ISO number, or
                 takes other images.
         """
-        model = self._require("log_prob", Density)
+        model = self._require("log_prob")
         batch, single = self._batch(clean, "clean")
         residual, _ = self._batch(noise, "noise")
         if residual.shape != batch.shape:
@@ -139,7 +171,7 @@ class Loaded:
         Raises:
             UsageError: the model denoises no images, or takes other ones.
         """
-        model = self._require("denoise", Denoiser)
+        model = self._require("denoise")
         batch, single = self._batch(noisy, "noisy")
         estimate = _denoise(self.variables, batch, model=model, config=self.config)
         return estimate[0] if single else estimate
@@ -147,7 +179,7 @@ class Loaded:
     def _abilities(self) -> str:
         """What the model does, in words."""
         module = models.get(self.name)
-        asked = set(METHODS.values())
+        asked = {protocol for protocols in METHODS.values() for protocol in protocols}
         does = [
             ability.does
             for ability in ABILITIES
@@ -155,11 +187,12 @@ class Loaded:
         ]
         return _joined(does, "and") if does else "does nothing that is asked of it here"
 
-    def _require(self, method: str, protocol: type[Asked]) -> Asked:
-        module = models.get(self.name)
-        if isinstance(module, protocol):
+    def _require(self, method: str) -> Any:
+        """The module, which has the method."""
+        module, protocols = models.get(self.name), METHODS[method]
+        if isinstance(module, protocols):
             return module
-        able = [name for name in models.names() if isinstance(models.get(name), protocol)]
+        able = [name for name in models.names() if isinstance(models.get(name), protocols)]
         raise UsageError(
             f"this model is a {self.name}, which {self._abilities()}, and has no {method}: load a "
             f"{_joined(able, 'or')} model."
@@ -212,6 +245,24 @@ def _mask(valid: Mask, batch: Array, *, single: bool) -> Array:
     return jnp.asarray(valid).reshape(*batch.shape[:3], 1)
 
 
+def _level(sigma: Sigma | None, batch: Array, *, single: bool) -> Array:
+    """A level for each image or for each of its pixels."""
+    if sigma is None:
+        raise UsageError(
+            "this model makes noise of any level: give sigma, a standard deviation in the unit of "
+            "the images, such as 20 / 255."
+        )
+    shape, wanted = shape_of(sigma), batch.shape[1:] if single else batch.shape
+    if shape not in ((), batch.shape[:1], wanted) or not is_real(sigma):
+        raise UsageError(
+            f"sigma has shape {shape} and type {type_of(sigma)}: give one number for all "
+            f"{len(batch)} image(s), one for each, or one for each pixel, shape {wanted}."
+        )
+    level = jnp.asarray(native(sigma), batch.dtype)
+    whole = batch.shape[:1] if len(shape) < 2 else batch.shape
+    return checked_level(jnp.broadcast_to(level, whole), batch)
+
+
 def _camera_indices(camera: Camera, cameras: tuple[str, ...]) -> Any:
     """Indices of cameras that may be named."""
     if isinstance(camera, str):
@@ -235,8 +286,8 @@ def _joined(words: Sequence[str], last: str) -> str:
 
 # The configuration and the module pick the program; everything else is an argument of it.
 @partial(jax.jit, static_argnames=("model", "config"))
-def _sample(key, variables, clean, camera, iso, temperature, *, model, config):
-    return model.sample(key, variables, config, clean, camera, iso, temperature=temperature)
+def _sample(key, variables, clean, *conditions, temperature, model, config):
+    return model.sample(key, variables, config, clean, *conditions, temperature=temperature)
 
 
 @partial(jax.jit, static_argnames=("model", "config"))

@@ -1,24 +1,39 @@
-"""What a density, a sampler and a denoiser is: a few functions, stated once.
+"""What a density, a sampler, a denoiser and an encoder is: a few functions, stated once.
 
 Models are modules, so a module is what fulfils a protocol: `isinstance(module, Density)` asks
 whether a model states densities. `jaxnoise.models.require` asks that of a model by its name, and
-says in a sentence what the model lacks.
+says in a sentence what the model lacks. Samplers by camera and ISO number and samplers by level
+have functions of the same names, which are told apart by whether they take a `sigma`. What works on
+one image of any size is in `jaxnoise.image_protocols`.
 
 In all of them `config` is the model's own `Config` and `variables` what it stores; images are (N,
 H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) indexes
 `config.cameras`, and `iso` (N,) holds ISO numbers; `valid` (N, H, W, 1) is True where a pixel
-counts, and None where all do.
+counts, and None where all do. `sigma` is a standard deviation of noise, a fraction of full scale.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+import inspect
+from typing import Any, Protocol, runtime_checkable
 
-import jax
-import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
-from jaxnoise import tiles
 from jaxnoise.curve import VARIANCE_FLOOR
+
+
+class BySigma(type(Protocol)):
+    """Tells samplers apart that have functions of the same names."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        """Whether the functions are there, and take a `sigma` where those of the protocol do."""
+        return super().__instancecheck__(instance) and all(
+            _takes_sigma(getattr(instance, name)) == _takes_sigma(getattr(cls, name))
+            for name in ("sample", "sample_bands", "sample_image")
+            if hasattr(cls, name)
+        )
+
+
+def _takes_sigma(function: Any) -> bool:
+    return "sigma" in inspect.signature(function).parameters
 
 
 @runtime_checkable
@@ -43,7 +58,7 @@ class Density(Protocol):
 
 
 @runtime_checkable
-class Sampler(Protocol):
+class Sampler(Protocol, metaclass=BySigma):
     """Makes noise for clean images and the conditions of the shot."""
 
     def sample(
@@ -62,40 +77,21 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
-class ImageSampler(Protocol):
-    """Makes noise for one image of any size, worked on in parts."""
+class SigmaSampler(Protocol, metaclass=BySigma):
+    """Makes noise of a given level, for clean images."""
 
-    def sample_image(
+    def sample(
         self,
         key: Array,
         variables: Any,
         config: Any,
-        clean: Float[np.ndarray, "h w c"],
-        camera: int,
-        iso: float,
+        clean: Float[Array, "n h w c"],
+        sigma: Num[Array, " n"] | Num[Array, "n h w c"],
         *,
-        temperature: float = 1.0,
-        rows: int | None = None,
-        progress: tiles.Progress | None = None,
-    ) -> Float[np.ndarray, "h w c"]:
-        """Noise (H, W, C), float32; `rows` of the image are worked on at a time."""
-        ...
-
-    def sample_bands(
-        self,
-        key: Array,
-        variables: Any,
-        config: Any,
-        clean: tiles.RowSource,
-        camera: int,
-        iso: float,
-        *,
-        temperature: float = 1.0,
-        rows: int | None = None,
-        progress: tiles.Progress | None = None,
-    ) -> Iterator[tiles.Band]:
-        """The same noise, rows by rows from the top; rows of the clean image are asked for once,
-        before noise for them is given.
+        temperature: Any = 1.0,
+    ) -> Float[Array, "n h w c"]:
+        """Noise (N, H, W, C) from a `jax.random.key`; `sigma` is one number above 0 an image, or
+        one a pixel, where 0 means none; the temperature scales the randomness.
         """
         ...
 
@@ -112,37 +108,18 @@ class Denoiser(Protocol):
 
 
 @runtime_checkable
-class ImageDenoiser(Protocol):
-    """Estimates one clean image of any size, worked on in parts."""
+class Encoder(Protocol):
+    """Turns colour images into maps of features, by which losses compare images.
 
-    def denoise_image(
-        self,
-        variables: Any,
-        config: Any,
-        noisy: Float[np.ndarray, "h w c"],
-        *,
-        rows: int | None = None,
-        progress: tiles.Progress | None = None,
-        devices: Sequence[jax.Device] | None = None,
-    ) -> Float[np.ndarray, "h w c"]:
-        """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time.
+    It is an object that says which network it is and can be hashed, as a static argument of jit;
+    its weights are an argument, which a training keeps in `Task.fixed`.
+    """
 
-        Where `devices` are named, each of them works on a part of its own.
-        """
-        ...
-
-    def denoise_bands(
-        self,
-        variables: Any,
-        config: Any,
-        noisy: tiles.RowSource,
-        *,
-        rows: int | None = None,
-        progress: tiles.Progress | None = None,
-        devices: Sequence[jax.Device] | None = None,
-    ) -> Iterator[tiles.Band]:
-        """The same estimate, rows by rows from the top; rows of the noisy image are asked for
-        before the estimate of them is given.
+    def encode(
+        self, variables: Any, images: Float[Array, "n h w 3"]
+    ) -> tuple[Float[Array, "n i j k"], ...]:
+        """Maps of features, each of a resolution (I, J) and a number of features K of its own, of
+        images R, G, B in which photographs lie in [0, 1]; other values are taken as they are.
         """
         ...
 
@@ -250,6 +227,22 @@ class TrainedDenoiser(TrainedModel, Denoiser, Protocol):
 
 
 @runtime_checkable
+class TrainedSigmaSampler(TrainedModel, SigmaSampler, Protocol):
+    """A sampler by level that is trained by what its noise is like."""
+
+    def sample_and_update(
+        self,
+        key: Array,
+        variables: Any,
+        config: Any,
+        clean: Float[Array, "n h w c"],
+        sigma: Num[Array, " n"] | Num[Array, "n h w c"],
+    ) -> tuple[Float[Array, "n h w c"], Any]:
+        """Noise (N, H, W, C) in training mode, and the variables with updated batch statistics."""
+        ...
+
+
+@runtime_checkable
 class CountsCells(Protocol):
     """A density that states whole cells of pixels, of which one that does not count spoils all."""
 
@@ -274,44 +267,3 @@ def counted(
     if valid is None or not isinstance(model, CountsCells):
         return valid
     return model.counted(config, valid)
-
-
-class Ability(NamedTuple):
-    """What fulfilling a protocol means, to be read in a sentence about a model.
-
-    Attributes:
-        protocol: one of this file.
-        does: what a model does that fulfils it.
-        lacks: what is said of one that does not.
-    """
-
-    protocol: type
-    does: str
-    lacks: str
-
-
-ABILITIES = (
-    Ability(Sampler, "makes noise", "makes no noise"),
-    Ability(ImageSampler, "makes noise for images of any size", "makes no noise for images"),
-    Ability(Density, "states the density of noise", "states no density of noise"),
-    Ability(Denoiser, "denoises images", "denoises no images"),
-    Ability(ImageDenoiser, "denoises images of any size", "denoises no images"),
-    Ability(TrainedModel, "is trained", "is not trained"),
-    Ability(TrainedDensity, "learns by its likelihood", "does not learn by its likelihood"),
-    Ability(TrainedDenoiser, "learns to denoise", "does not learn to denoise"),
-    Ability(DataStarted, "starts at the moments of noise", "does not start at moments of noise"),
-    Ability(Described, "describes its parameters", "has no parameters with a meaning"),
-)
-"""Everything that is asked of models by name."""
-
-
-def what_it_lacks(protocol: type) -> str:
-    """What is said of a model that does not fulfil a protocol.
-
-    Args:
-        protocol: one of `ABILITIES`.
-
-    Returns:
-        The words, to follow a name.
-    """
-    return next(ability.lacks for ability in ABILITIES if ability.protocol is protocol)

@@ -8,6 +8,8 @@ import numpy as np
 from jaxnoise.io.image_writer import write_image
 
 NOISE = ["--shot", "0.01", "--read", "1e-4"]
+SHOT, READ = np.array([2e-3, 4e-3, 6e-3, 8e-3]), np.array([1e-4, 2e-4, 3e-4, 4e-4])
+"""Of R, Gr, Gb and B at the lower ISO number of a noise profile."""
 SUFFIXES = {"PNG": ".png", "TIFF": ".tiff", "NPZ": ".npz"}
 FULL = {"uint8": 255, "uint16": 65535, "float32": 1.0, "float64": 1.0}
 

@@ -1,11 +1,12 @@
 """The public names exist, and each says what it returns, what it takes and where it comes from."""
 
-import dataclasses
 import importlib
 import inspect
 import re
 
 import pytest
+
+from tests.docstrings import complaints
 
 pytestmark = pytest.mark.fast
 
@@ -14,17 +15,18 @@ PUBLIC = {
     "jaxnoise": ["load"],
     "jaxnoise.loaded": ["Loaded"],
     "jaxnoise.tiles": ["Part", "bands", "spans", "rows_at_a_time", "check_image", "filled_up"],
+    "jaxnoise.abilities": ["ABILITIES", "Ability", "what_it_lacks"],
+    "jaxnoise.image_protocols": ["ImageDenoiser", "ImageSampler", "SigmaImageSampler"],
     "jaxnoise.protocols": [
-        "ABILITIES",
         "Denoiser",
         "Density",
+        "Encoder",
         "Fitted",
-        "ImageDenoiser",
-        "ImageSampler",
         "Sampler",
+        "SigmaSampler",
         "TrainedDenoiser",
         "TrainedDensity",
-        "what_it_lacks",
+        "TrainedSigmaSampler",
     ],
     "jaxnoise.bijectors.chain": [
         "KINDS",
@@ -53,6 +55,20 @@ PUBLIC = {
     ],
     "jaxnoise.models": ["get", "names", "require"],
     "jaxnoise.models.noiseflow": [*MODEL, "describe", "sample_bands", "sample_image"],
+    "jaxnoise.models.cono": [
+        "Config",
+        "Terms",
+        "Weights",
+        "init",
+        "noise_mmd2",
+        "objective",
+        "sample",
+        "sample_and_update",
+        "sample_bands",
+        "sample_image",
+        "to_latent",
+        "to_noise",
+    ],
     "jaxnoise.models.denoiser": [
         "Config",
         "init",
@@ -100,10 +116,14 @@ PUBLIC = {
         "sliced_emd",
         "sliced_mmd2",
     ],
+    "jaxnoise.nets.encoders": ["Pyramid", "ResNet50", "Vgg16"],
     "jaxnoise.losses": [
+        "alignment",
         "contrastive",
         "info_nce",
+        "perceptual",
         "squared_error",
+        "absolute_error",
         "noise2noise_error",
         "two_shot_mse",
         "half_sum_per_image",
@@ -117,23 +137,49 @@ PUBLIC = {
         "psnr",
         "ssim",
         "SSIM_PRESETS",
+        "IntensityCurve",
+        "bright_over_dark",
+        "channel_correlation",
+        "intensity_slope",
+        "lag_one",
+        "square_by_intensity",
     ],
     "jaxnoise.noise.shot_read": ["sample_image"],
-    "jaxnoise.io": ["save_model", "load_model", "read_image", "write_image"],
+    "jaxnoise.noise.at_sigma": ["KINDS", "sample"],
+    "jaxnoise.io": [
+        "NoiseProfile",
+        "load_model",
+        "read_image",
+        "read_profile",
+        "save_model",
+        "write_image",
+        "write_profile",
+    ],
+    "jaxnoise.io.noise_profile": ["NoiseProfile", "read_profile", "variance", "write_profile"],
     "jaxnoise.io.mat": ["MatReader", "read_mat"],
-    "jaxnoise.interop": ["noise_flow_tf", "noise2noiseflow_torch", "denoiser_torch"],
+    "jaxnoise.interop": [
+        "noise_flow_tf",
+        "noise2noiseflow_torch",
+        "denoiser_torch",
+        "open_encoder",
+    ],
     "jaxnoise.raw": [
         "align",
         "pack",
         "unpack",
         "mosaic_to_packed",
         "packed_to_mosaic",
+        "mosaic_rgb",
+        "demosaic",
         "to_fraction",
         "from_fraction",
         "add_noise",
     ],
+    "jaxnoise.raw.demosaicing": ["demosaic_bands"],
+    "jaxnoise.raw.rendering": ["packed_to_rgb"],
     "jaxnoise.cli": ["main"],
     "jaxnoise.errors": ["UsageError", "DataError"],
+    "jaxnoise.sigma": ["checked_level", "over_images"],
     "jaxnoise.batch": ["NoiseBatch", "mean_valid", "only_valid", "whole_cells"],
 }
 
@@ -141,95 +187,26 @@ PUBLIC = {
 WITH_SOURCE = {
     "jaxnoise.bijectors": {"SignalDependent", "Gain", "AffineCoupling", "Conv1x1", "ActNorm"},
     "jaxnoise.models.noiseflow": {"log_prob"},
+    "jaxnoise.models.cono": {"init", "noise_mmd2", "objective", "sample", "to_latent", "to_noise"},
     "jaxnoise.models.denoiser": {"denoise", "denoise_and_update", "denoise_bands", "denoise_image"},
     "jaxnoise.models.noise2noiseflow": {"joint_loss", "joint_terms", "log_prob", "recorrupt"},
     "jaxnoise.noise.nlf": {"log_prob"},
+    "jaxnoise.noise.at_sigma": {"sample"},
     "jaxnoise.distances": {"mmd2", "mmd2_exact", "emd", "bhattacharyya", "median_bandwidth"},
+    "jaxnoise.nets.encoders": {"Pyramid", "ResNet50", "Vgg16"},
     "jaxnoise.losses": {
+        "alignment",
         "contrastive",
         "info_nce",
+        "perceptual",
         "squared_error",
         "noise2noise_error",
         "two_shot_mse",
         "half_sum_per_image",
     },
     "jaxnoise.metrics": {"marginal_kl", "ks", "psnr", "ssim"},
+    "jaxnoise.raw": {"demosaic"},
 }
-
-SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Source|Sources|Yields):", re.MULTILINE)
-ARGUMENT = re.compile(r"^ {4}\*{0,2}(\w+)(?:, (\w+))*(?: \([^)]*\))?:", re.MULTILINE)
-
-
-def sections(docstring: str) -> dict[str, str]:
-    """The parts of a docstring by heading; the text before the first heading is under ""."""
-    pieces = SECTION.split(inspect.cleandoc(docstring))
-    return {"": pieces[0], **dict(zip(pieces[1::2], pieces[2::2], strict=True))}
-
-
-def documented(section: str) -> set[str]:
-    """Names described in an Args or Attributes section; `a, b: text` describes two."""
-    entries = (match.group(0).split("(")[0] for match in ARGUMENT.finditer(section))
-    return {name for entry in entries for name in re.findall(r"\w+", entry)}
-
-
-def complaints(name: str, thing: object) -> list[str]:
-    """What the docstrings of a function, or of a class and its methods, leave out."""
-    if inspect.isclass(thing):
-        return complaints_of_class(name, thing)
-    return complaints_of_function(name, thing)
-
-
-def complaints_of_class(name: str, thing: type) -> list[str]:
-    """What the docstrings of a class and of its own public methods leave out."""
-    found = first_sentence(name, thing.__doc__)
-    if dataclasses.is_dataclass(thing):
-        parts = sections(thing.__doc__ or "")
-        described = documented(parts.get("Attributes", "") + parts.get("Args", ""))
-        fields = {field.name for field in dataclasses.fields(thing)}
-        # Fields that a class inherits are described where they are defined.
-        own = fields & set(inspect.get_annotations(thing))
-        found += [f"{name}: field {field} is not described" for field in own - described]
-        found += [f"{name}: describes {field}, which it has not" for field in described - fields]
-    # The default of a field may be a function, which describes itself where it is defined.
-    is_dataclass = dataclasses.is_dataclass(thing)
-    own_fields = {one.name for one in dataclasses.fields(thing)} if is_dataclass else set()
-    for key, member in vars(thing).items():
-        if key in own_fields:
-            continue
-        if key == "__init__" and not dataclasses.is_dataclass(thing):
-            found += complaints_of_function(f"{name}.{key}", member, returns=False)
-        elif not key.startswith("_") and inspect.isfunction(inspect.unwrap(member)):
-            # A NamedTuple or dataclass carries functions made by the standard library.
-            if inspect.unwrap(member).__module__ == thing.__module__:
-                found += complaints_of_function(f"{name}.{key}", member)
-    return found
-
-
-def complaints_of_function(name: str, function: object, *, returns: bool = True) -> list[str]:
-    """What the docstring of one function leaves out or invents."""
-    docstring = inspect.getdoc(function)
-    found = first_sentence(name, docstring)
-    parts = sections(docstring or "")
-    taken = {
-        parameter
-        for parameter in inspect.signature(function).parameters
-        if parameter not in ("self", "cls") and not parameter.startswith("_")
-    }
-    described = documented(parts.get("Args", ""))
-    found += [f"{name}: argument {argument} is not described" for argument in taken - described]
-    found += [f"{name}: describes {argument}, no argument" for argument in described - taken]
-    nothing = inspect.signature(function).return_annotation in (None, "None")
-    if returns and taken and not nothing and "Returns" not in parts:
-        found.append(f"{name}: says not what it returns")
-    return found
-
-
-def first_sentence(name: str, docstring: str | None) -> list[str]:
-    """A complaint when there is no docstring, or one that does not open with a sentence."""
-    if not docstring:
-        return [f"{name}: no docstring"]
-    opening = inspect.cleandoc(docstring).split("\n\n")[0]
-    return [] if re.search(r"[.:?]$", opening) else [f"{name}: does not open with a sentence"]
 
 
 @pytest.mark.parametrize("module", PUBLIC)

@@ -18,7 +18,9 @@ OWN = {"jaxnoise", "train", "datasets", "tests", "benchmarks", "in_venv"}
 VOCABULARY = {
     f"jaxnoise.{name}"
     for name in (
+        "abilities",
         "errors",
+        "image_protocols",
         "batch",
         "conditions",
         "curve",
@@ -26,6 +28,7 @@ VOCABULARY = {
         "checks",
         "process",
         "protocols",
+        "sigma",
         "tiles",
         "tracing",
     )
@@ -55,7 +58,7 @@ RULES = {
     ),
     "jaxnoise.loaded": Rule(own={*BELOW_MODELS, "jaxnoise.models"}),
     "jaxnoise.__main__": Rule(own={"jaxnoise.cli"}),
-    "jaxnoise.raw": Rule(),
+    "jaxnoise.raw": Rule(packages={"colour_demosaicing"}),
     "jaxnoise.noise": Rule(),
     "jaxnoise.distances": Rule(),
     "jaxnoise.metrics": Rule(),
@@ -88,6 +91,7 @@ RULES = {
             own={
                 *BELOW_MODELS,
                 "jaxnoise.models",
+                "jaxnoise.interop",
                 "datasets",
                 *(f"train.{part}" for part in ("engine", "densities", "steps", "report")),
             },
@@ -102,6 +106,7 @@ REGISTRY, USES_REGISTRY = "jaxnoise.models", {"jaxnoise.io"}
 
 # A package that one file alone may import, so that it can be exchanged there.
 GATES = {
+    "colour_demosaicing": "jaxnoise/raw/demosaicing.py",
     "distrax": "jaxnoise/bijectors/_distrax.py",
     "grain": "datasets/pipeline.py",
     "orbax": "train/engine/checkpoint.py",
@@ -252,6 +257,11 @@ def test_importing_it_starts_nothing_slow(module):
 
 PLANTED = [
     ("jaxnoise/raw/a.py", "import jaxnoise.noise", "jaxnoise.raw may not import jaxnoise.noise"),
+    (
+        "jaxnoise/raw/a.py",
+        "def f():\n    import colour_demosaicing",
+        "only jaxnoise/raw/demosaicing.py",
+    ),
     ("jaxnoise/raw/a.py", "from ..noise import b", "jaxnoise.raw may not import jaxnoise.noise"),
     ("jaxnoise/metrics/a.py", "from jaxnoise import io", "may not import jaxnoise.io"),
     ("jaxnoise/metrics/a.py", "import flax.linen", "jaxnoise.metrics may not import flax"),

@@ -38,12 +38,17 @@ class Run:
         return words
 
 
-def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
+FAILED = 4
+"""Exit code of a training that came to its end and did not serve; its report is written."""
+
+
+def run_all(runs: Sequence[Run], folder: Path, *, may_fail: bool = False) -> dict[str, dict]:
     """Trains what is not trained yet; a run that was interrupted goes on from its checkpoint.
 
     Args:
         runs: names that differ.
         folder: gets a folder for each run, and a log beside it.
+        may_fail: whether a training that did not serve is a result as well.
 
     Returns:
         By name, what evaluation.json of the run says, with "commit", that of the code which started
@@ -64,7 +69,8 @@ def run_all(runs: Sequence[Run], folder: Path) -> dict[str, dict]:
             print(f"[{number + 1}/{len(runs)}] {run.name}", file=sys.stderr, flush=True)
             with log.open("a") as output:
                 ended = subprocess.run(command, stdout=output, stderr=output)
-            if ended.returncode:
+            measured = (workdir / "evaluation.json").exists()
+            if ended.returncode and not (may_fail and measured and ended.returncode == FAILED):
                 raise RuntimeError(f"{run.name} ended with {ended.returncode}: see {log}.")
             marker.write_text(json.dumps({"command": command[1:]}) + "\n")
         evaluation = json.loads((workdir / "evaluation.json").read_text())

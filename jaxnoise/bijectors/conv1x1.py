@@ -168,6 +168,22 @@ def decompose(matrix: Float[np.ndarray, "c c"]) -> dict[str, np.ndarray]:
     }
 
 
+def random_rotation(key: Array, channels: int) -> Own:
+    """The stored form of a random rotation, to start from.
+
+    Args:
+        key: a `jax.random.key`.
+        channels: C of the images.
+
+    Returns:
+        `params` (lower, upper, log_diagonal) and `constants` (permutation, sign).
+
+    Source: Glow (Kingma and Dhariwal 2018), Section 3.2.
+    """
+    rotation, _ = jnp.linalg.qr(jax.random.normal(key, (channels, channels)))
+    return _stored(rotation)
+
+
 def _build(
     layer: Layer, own: Own, images: Images, settings: Settings, networks: Networks
 ) -> Conv1x1:
@@ -176,10 +192,8 @@ def _build(
 
 
 def _init(key: Array, layer: Layer, settings: Settings, networks: Networks) -> Own:
-    """A random rotation."""
     del settings, networks
-    rotation, _ = jnp.linalg.qr(jax.random.normal(key, (layer.channels, layer.channels)))
-    return _stored(rotation)
+    return random_rotation(key, layer.channels)
 
 
 def _fit(own: Own, layer: Layer, left: Left, settings: Settings) -> Own:

@@ -31,7 +31,7 @@ class Denoiser:
 
     def __init__(self, folder: Path, *, rows: int | None, cpu_devices: int | None, max_bytes: int):
         make_cpu_devices(cpu_devices)
-        from jaxnoise.protocols import ImageDenoiser
+        from jaxnoise.image_protocols import ImageDenoiser
 
         self._opened, self._rows = open_model(folder, ImageDenoiser, max_bytes=max_bytes), rows
         self.channels: int = self._opened.config.channels

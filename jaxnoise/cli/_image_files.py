@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jaxnoise.errors import DataError, UsageError
@@ -35,6 +35,8 @@ class Job:
         output: where its result goes.
         noise_output: where the noise alone goes, if it is asked for.
         format: of the result, where it is not that of the image.
+        clean_output: where the clean image goes of which the result is the noisy one, if it is
+            asked for.
     """
 
     source: Path
@@ -42,6 +44,7 @@ class Job:
     output: Path
     noise_output: Path | None
     format: str | None = None
+    clean_output: Path | None = None
 
 
 def plan(
@@ -51,6 +54,7 @@ def plan(
     with_noise: bool = False,
     force: bool,
     format: str | None = None,
+    clean_output: Path | None = None,
 ) -> tuple[list[Job], Counter[str]]:
     """Every image of the inputs with its outputs, checked before any work.
 
@@ -62,6 +66,8 @@ def plan(
         force: whether outputs that exist are replaced.
         format: of all results, a key of `FORMATS`; None for those of the images, and PNG for
             photographs.
+        clean_output: the folder of the clean images that results are the noisy ones of; None where
+            they are not asked for.
 
     Returns:
         The jobs in the order of the inputs, within a folder by name; the number of files in folders
@@ -72,18 +78,25 @@ def plan(
         DataError: an input is missing, or there are no images.
     """
     jobs, left_alone = [], Counter()
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output} is a file: give a folder.")
+    outputs = {"--output": output}
+    if clean_output is not None:
+        outputs["--clean-output"] = clean_output
+        if clean_output.resolve() == output.resolve():
+            raise UsageError("--clean-output must be another folder than --output.")
+    for option, folder in outputs.items():
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{option} {folder} is a file: give a folder.")
     for given in inputs:
         if not given.exists():
             raise DataError(f"{given} does not exist: give an image or a folder of images.")
         if given.is_dir():
-            if output.resolve().is_relative_to(given.resolve()):
-                raise UsageError(
-                    f"--output {output} lies in the input {given}, whose images it would join: "
-                    "choose a folder outside."
-                )
-            files = list(_files(given, output))
+            for option, folder in outputs.items():
+                if folder.resolve().is_relative_to(given.resolve()):
+                    raise UsageError(
+                        f"{option} {folder} lies in the input {given}, whose images it would join: "
+                        "choose a folder outside."
+                    )
+            files = list(_files(given, outputs))
             images = [file for file in files if file.suffix.lower() in SUFFIXES]
             left_alone.update(
                 file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES
@@ -91,7 +104,13 @@ def plan(
             found = [(file, file.relative_to(given).as_posix()) for file in images]
         else:
             found = [(given, given.name)]
-        jobs += [_job(file, name, output, with_noise, format) for file, name in found]
+        made = [_job(file, name, output, with_noise, format) for file, name in found]
+        if clean_output is not None:
+            made = [
+                replace(job, clean_output=clean_output / job.output.relative_to(output))
+                for job in made
+            ]
+        jobs += made
     if not jobs:
         raise DataError(
             f"there are no images in {inputs[0]}: give a folder with {', '.join(SUFFIXES)} files."
@@ -122,7 +141,7 @@ def others(left_alone: Counter[str]) -> str:
     return said + (f" {rest} other file(s) were left alone." if rest else "")
 
 
-def _files(folder: Path, output: Path) -> Iterator[Path]:
+def _files(folder: Path, outputs: Mapping[str, Path]) -> Iterator[Path]:
     """Files below a folder by name, without hidden ones and what hidden folders hold."""
 
     def fail(error: OSError) -> None:
@@ -137,11 +156,12 @@ def _files(folder: Path, output: Path) -> Iterator[Path]:
             above = path.is_symlink() and folder.resolve().is_relative_to(path.resolve())
             if above or _identity(path) in seen:
                 continue
-            if path.is_symlink() and output.resolve().is_relative_to(path.resolve()):
-                raise UsageError(
-                    f"--output {output} lies in {path}, a linked folder of the input, whose images "
-                    "it would join: choose a folder outside."
-                )
+            for option, output in outputs.items():
+                if path.is_symlink() and output.resolve().is_relative_to(path.resolve()):
+                    raise UsageError(
+                        f"{option} {output} lies in {path}, a linked folder of the input, whose "
+                        "images it would join: choose a folder outside."
+                    )
             seen.add(_identity(path))
             kept.append(name)
         folders[:] = kept
@@ -175,7 +195,7 @@ def _check_outputs(jobs: Sequence[Job], force: bool) -> None:
     owners: dict[Path, Path] = {}
     existing = []
     for job in jobs:
-        for path in (job.output, job.noise_output):
+        for path in (job.output, job.noise_output, job.clean_output):
             if path is None:
                 continue
             if path.resolve() in inputs:

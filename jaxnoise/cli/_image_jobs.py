@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,7 @@ def do_all(
     channels: int | None,
     max_pixels: int,
     linear: bool = False,
+    photographs: bool = False,
 ) -> None:
     """Reads, changes and writes every image; damaged ones are named and left out.
 
@@ -40,6 +42,7 @@ def do_all(
         channels: that `change` takes, of packed raw for mosaics; None for any.
         max_pixels: of an image.
         linear: whether numbers must be linear in light.
+        photographs: whether `change` takes RGB images whatever its channels.
 
     Raises:
         UsageError: an image is not of the kind that the options or the model speak of.
@@ -59,9 +62,9 @@ def do_all(
                 with libraries_are_silent():
                     stored = read_stored(job.source, max_pixels=max_pixels)
                 own, name = layout.of(stored, str(job.source)), str(job.source)
-                own.check_channels(stored.pixels, name, channels)
+                own.check_channels(stored.pixels, name, channels, photographs=photographs)
                 doubts = own.doubts(stored, name, linear=linear)
-                _write(job, stored, change(job, stored, own, advance))
+                write_like(job.output, job, stored, change(job, stored, own, advance))
                 advance(1.0)
             except UsageError as error:
                 if number == len(damaged):
@@ -87,9 +90,19 @@ def do_all(
         )
 
 
-def _write(job: Job, stored: StoredImage, pixels: np.ndarray) -> None:
-    """Writes a result in the type and shape of the image that was read."""
-    job.output.parent.mkdir(parents=True, exist_ok=True)
+def write_like(path: Path, job: Job, stored: StoredImage, pixels: np.ndarray) -> None:
+    """Writes an image in the type and shape of the one that was read.
+
+    Args:
+        path: where it goes.
+        job: of the image that was read.
+        stored: the image that was read.
+        pixels: in its unit, type and shape.
+
+    Raises:
+        DataError: the type cannot hold the numbers.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with np.errstate(over="ignore"):
         made = np.ascontiguousarray(pixels).reshape(stored.shape).astype(stored.dtype, copy=False)
     if stored.dtype == np.float16 and not np.isfinite(made).all():
@@ -98,9 +111,9 @@ def _write(job: Job, stored: StoredImage, pixels: np.ndarray) -> None:
         )
     format = job.format or stored.format
     if format in PHOTOGRAPHS:
-        format = BY_SUFFIX.get(job.output.suffix.lower(), "PNG")
+        format = BY_SUFFIX.get(path.suffix.lower(), "PNG")
     beside = _levels(stored.levels) if format == "NPZ" else None
-    write_image(job.output, made, format=format, array_name=stored.array_name, beside=beside)
+    write_image(path, made, format=format, array_name=stored.array_name, beside=beside)
 
 
 def _levels(levels: Levels) -> dict[str, np.ndarray]:

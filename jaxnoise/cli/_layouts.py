@@ -79,7 +79,7 @@ class Layout(NamedTuple):
         if linear and (stored.format in PHOTOGRAPHS or colours and self.white_level is None):
             found["linear"] = (
                 f"{name} looks like an sRGB photograph, whose numbers are not linear in light: "
-                "noise of two numbers is that of raw, so undo the tone curve first."
+                "this noise is that of raw, so undo the tone curve first."
             )
         full = full_scale(pixels.dtype)
         if self.white_level is None and pixels.dtype == np.uint16 and high < DARK * full:
@@ -152,13 +152,16 @@ class Layout(NamedTuple):
                 "or give --white-level."
             )
 
-    def check_channels(self, pixels: np.ndarray, name: str, wanted: int | None) -> None:
+    def check_channels(
+        self, pixels: np.ndarray, name: str, wanted: int | None, *, photographs: bool = False
+    ) -> None:
         """Refuses an image that is no mosaic though one is spoken of, or not what a model takes.
 
         Args:
             pixels: as stored, shape (H, W, C).
             name: what to call the image in errors.
             wanted: channels of the model, of packed raw for mosaics; None for any.
+            photographs: whether RGB images will do, too.
 
         Raises:
             UsageError: says which images to give.
@@ -171,14 +174,16 @@ class Layout(NamedTuple):
                     "images of one channel."
                 )
             channels = 4
-        if wanted in (None, channels):
+        if wanted in (None, channels) or photographs and self.phase is None and channels == 3:
             return
         kind = {
             3: "RGB images",
             4: "packed raw (4 channels: R, Gr, Gb, B), or mosaics with --bayer",
         }.get(wanted, f"images of {wanted} channels")
+        own = "the noise is of others" if photographs else "the model was trained on others"
+        kind = f"RGB images, {kind}" if photographs else kind
         given = f"a mosaic by --bayer {self.phase}" if self.phase else f"{channels} channel(s)"
-        raise UsageError(f"{name} has {given}, the model was trained on others: give it {kind}.")
+        raise UsageError(f"{name} has {given}, {own}: give it {kind}.")
 
 
 class Fractions:

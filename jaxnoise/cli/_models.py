@@ -22,12 +22,12 @@ class Opened(Generic[Asked]):
     variables: dict[str, Any]
 
 
-def open_model(folder: Path, protocol: type[Asked], *, max_bytes: int) -> Opened[Asked]:
+def open_model(folder: Path, *protocols: type[Asked], max_bytes: int) -> Opened[Asked]:
     """The model of a folder; from here on the process keeps memory and compiled programs.
 
     Args:
         folder: written by `jaxnoise.io.save_model`.
-        protocol: of `jaxnoise.protocols`, what the model must be able to do.
+        protocols: of `jaxnoise.protocols` or `jaxnoise.image_protocols`; the model must fulfil one.
         max_bytes: that the model's tensors may take.
 
     Returns:
@@ -45,4 +45,4 @@ def open_model(folder: Path, protocol: type[Asked], *, max_bytes: int) -> Opened
     from jaxnoise.io import load_model
 
     name, config, variables = load_model(folder, max_bytes=max_bytes)
-    return Opened(models.require(name, protocol, holder=f"{folder} holds"), config, variables)
+    return Opened(models.require(name, *protocols, holder=f"{folder} holds"), config, variables)

@@ -1,13 +1,14 @@
 """From a clean image to a noisy one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from jaxnoise.cli._image_files import Job
+from jaxnoise.cli._image_jobs import write_like
 from jaxnoise.cli._layouts import Fractions, Layout
+from jaxnoise.cli._sample_photographs import Draw, check_finite_noise, noisy_photograph
 from jaxnoise.cli._sample_sources import Source
-from jaxnoise.errors import DataError
 from jaxnoise.io.image_writer import write_image
 from jaxnoise.io.images import StoredImage
 from jaxnoise.raw.levels import add_noise
@@ -15,9 +16,15 @@ from jaxnoise.tiles import Band, Progress, RowSource
 
 
 def put_noise(
-    job: Job, stored: StoredImage, layout: Layout, progress: Progress, *, source: Source
+    job: Job,
+    stored: StoredImage,
+    layout: Layout,
+    progress: Progress,
+    *,
+    source: Source,
+    rows: int | None = None,
 ) -> np.ndarray:
-    """Puts noise on an image, and writes the noise alone where it is asked for.
+    """Puts noise on an image, and writes the noise alone and the clean image where it is asked for.
 
     Args:
         job: the image and where it goes.
@@ -25,6 +32,7 @@ def put_noise(
         layout: of the image.
         progress: called with the fraction done.
         source: of the noise.
+        rows: of the image that are demosaiced at a time; None leaves it open.
 
     Returns:
         The noisy pixels, in the unit, type and shape of the stored ones.
@@ -33,26 +41,36 @@ def put_noise(
         UsageError: the levels do not fit the image.
         DataError: its numbers are out of range.
     """
-    noisy, noise = noisy_image(
-        stored.pixels,
-        layout,
-        lambda clean: source.bands(job.name, clean, progress),
-        name=str(job.source),
-        keep_noise=job.noise_output is not None,
-    )
+    photograph = source.photographs and layout.phase is None and stored.pixels.shape[2] == 3
+
+    def draw(clean: RowSource) -> Iterator[Band]:
+        return source.bands(job.name, clean, progress)
+
+    wanted = {"name": str(job.source), "keep_noise": job.noise_output is not None}
+    if photograph:
+        keep_clean = job.clean_output is not None
+        noisy, noise, clean = noisy_photograph(
+            stored.pixels, layout, draw, keep_clean=keep_clean, rows=rows, **wanted
+        )
+    else:
+        clean = stored.pixels.copy() if job.clean_output is not None else None
+        noisy, noise = noisy_image(stored.pixels, layout, draw, **wanted)
     if job.noise_output is not None:
         assert noise is not None
         job.noise_output.parent.mkdir(parents=True, exist_ok=True)
         format = "NPZ" if job.noise_output.suffix == ".npz" else "TIFF"
         noise = np.ascontiguousarray(noise).reshape(stored.shape)
         write_image(job.noise_output, noise, format=format, array_name="noise")
+    if job.clean_output is not None:
+        assert clean is not None
+        write_like(job.clean_output, job, stored, clean)
     return noisy
 
 
 def noisy_image(
     pixels: np.ndarray,
     layout: Layout,
-    draw: Callable[[RowSource], Iterator[Band]],
+    draw: Draw,
     *,
     name: str,
     keep_noise: bool,
@@ -85,10 +103,7 @@ def noisy_image(
     kept = np.empty(packed.shape, np.float32) if keep_noise else None
     # What lies beyond black and white has the noise of black and white.
     for rows, noise in draw(Fractions(packed, levels, clip=True)):
-        if not np.isfinite(noise).all():
-            raise DataError(
-                f"the noise for {name} is not finite: use a smaller --temperature or another model."
-            )
+        check_finite_noise(noise, name)
         if kept is not None:
             kept[rows] = noise
         packed[rows] = add_noise(packed[rows], noise, highest=highest, **levels)

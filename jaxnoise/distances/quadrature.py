@@ -51,6 +51,20 @@ def nodes_needed(data_range: Scalar, widths: Float[Array | np.ndarray, " k"]) ->
     return period(data_range, widths) / widths.min() * decay / math.pi
 
 
+def widths_spanned(nodes: int, dtype: str = "float32") -> float:
+    """Bandwidths that data may span for a number of frequencies to suffice.
+
+    Args:
+        nodes: number of frequencies, for one bandwidth.
+        dtype: "float32" or "float64", of the samples.
+
+    Returns:
+        The range over the bandwidth, at which `nodes_needed` is `nodes`; below 0 for too few.
+    """
+    decay = math.sqrt(math.log(1 / LEFT_OUT[dtype]))
+    return nodes * math.pi / decay - math.sqrt(math.log(2 / LEFT_OUT[dtype]))
+
+
 def weights(
     widths: Float[Array | np.ndarray, " k"], period: Scalar, nodes: int
 ) -> Float[Array | np.ndarray, " nodes"]:

@@ -74,8 +74,10 @@ def _loss(
     negatives: Bool[Array, "a b"],
     reduction: str,
 ) -> Float[Array, ""]:
-    counts = negatives & ~jnp.eye(*distances.shape, dtype=bool)
-    positive = jnp.diagonal(distances)[:, None]
+    positives = jnp.eye(*distances.shape, dtype=bool)
+    counts = negatives & ~positives
+    # By a sum: the gradient of jnp.diagonal gathers the matrix from all devices within a branch.
+    positive = jnp.where(positives, distances, 0).sum(1, keepdims=True)
     rows = negative_log_share((positive - distances) / temperature, counts)
     # A query without negatives looks at no distance, and must show that of its positive still.
     rows = jnp.where(jnp.isfinite(positive[:, 0]), rows, jnp.nan)

@@ -1,4 +1,4 @@
-"""Squared errors of denoisers: against clean images, and against a second noisy shot."""
+"""Errors of denoisers: against clean images, and against a second noisy shot."""
 
 from jaxtyping import Array, Bool, Float
 
@@ -32,6 +32,34 @@ def squared_error(
     """
     check_batch(valid=valid, estimate=estimate, target=target)
     return only_valid(estimate - target, valid) ** 2
+
+
+def absolute_error(
+    estimate: Float[Array, "n h w c"],
+    target: Float[Array, "n h w c"],
+    *,
+    valid: Bool[Array, "n h w 1"] | None = None,
+) -> Float[Array, "n h w c"]:
+    """The absolute error of each pixel, as for supervised training.
+
+    Not for noisy targets: what minimises it is the median of the targets, and only the mean of
+    noisy shots is the clean image, whatever the shape of their noise.
+
+    Args:
+        estimate: of the clean images, shape (N, H, W, C), fraction of full scale, not clipped.
+        target: clean images, same shape and unit.
+        valid: shape (N, H, W, 1), True where a pixel counts; None: all do.
+
+    Returns:
+        Shape (N, H, W, C), same unit, at least 0, and 0 at pixels that do not count.
+
+    Raises:
+        UsageError: for shapes or types that do not fit.
+
+    Source: Lehtinen et al., "Noise2Noise", 2018, Section 2, on what means and medians minimise.
+    """
+    check_batch(valid=valid, estimate=estimate, target=target)
+    return abs(only_valid(estimate - target, valid))
 
 
 def noise2noise_error(
@@ -103,10 +131,12 @@ def half_sum_per_image(
 ) -> Float[Array, ""]:
     """Half the summed error of an image, averaged over the batch: what optimisers minimise.
 
-    A sum, and no mean, over pixels keeps gradients large next to the epsilon of Adam.
+    A sum, and no mean, over pixels keeps gradients large next to the epsilon of Adam. Beyond that
+    Adam's steps do not depend on the scale of the loss, so the same learning rates serve squared
+    and absolute errors.
 
     Args:
-        error: of each pixel, shape (N, H, W, C), such as `squared_error`.
+        error: of each pixel, shape (N, H, W, C), such as `squared_error` or `absolute_error`.
         valid: shape (N, H, W, 1), True where a pixel counts; None: all do.
 
     Returns:

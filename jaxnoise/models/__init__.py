@@ -37,24 +37,25 @@ def get(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def require(name: str, protocol: type[Asked], *, holder: str = "this model is") -> Asked:
+def require(name: str, *protocols: type[Asked], holder: str = "this model is") -> Asked:
     """The module of a model that can do what is asked.
 
     Args:
         name: of the model, for example "denoiser".
-        protocol: of `jaxnoise.protocols.ABILITIES`, for example `Sampler`.
+        protocols: of `jaxnoise.abilities.ABILITIES`, for example `Sampler`; one of them is enough.
         holder: what has the model and a verb, to begin the sentence.
 
     Returns:
-        The module, which fulfils the protocol.
+        The module, which fulfils one of the protocols.
 
     Raises:
         UsageError: it does not; says what it lacks, and which models do.
     """
     module = get(name)
-    if isinstance(module, protocol):
+    if isinstance(module, protocols):
         return module
-    from jaxnoise.protocols import what_it_lacks
+    from jaxnoise.abilities import what_it_lacks
 
-    able = " or ".join(other for other in names() if isinstance(get(other), protocol))
-    raise UsageError(f"{holder} a {name}, which {what_it_lacks(protocol)}: give a {able} model.")
+    able = " or ".join(other for other in names() if isinstance(get(other), protocols))
+    lacks = " and ".join(map(what_it_lacks, protocols))
+    raise UsageError(f"{holder} a {name}, which {lacks}: give a {able} model.")

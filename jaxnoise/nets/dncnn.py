@@ -15,6 +15,9 @@ from jaxnoise.nets.winograd import Activation, Moments
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
 LARGEST_SCALE = 0.025
+LAST_GAIN = 0.025
+"""By how much the last layer scales where nothing is normalised: the first estimate is all but the
+image itself then too."""
 
 
 def small_scale(key: Array, shape: Sequence[int], dtype=jnp.float32) -> Array:
@@ -34,20 +37,24 @@ class DnCNN(nn.Module):
 
     A convolution with bias and ReLU; depth - 2 times a convolution, batch normalisation and ReLU; a
     convolution. Noise2NoiseFlow takes 9 layers of 64 features (263,616 parameters for 4 channels),
-    the first publication 17 layers.
+    the first publication 17 layers. Without normalisation every convolution but the last has a bias
+    instead, and an image's estimate does not depend on the other images of a batch.
 
     Attributes:
         channels: of the images.
         features: channels of the hidden layers.
         depth: number of convolutions, at least 2.
+        normalised: whether the hidden layers between the first and the last normalise.
 
     Source: Zhang et al., "Beyond a Gaussian Denoiser", 2017; orthogonal initial kernels as in
-        Noise2NoiseFlow, Appendix A.
+        Noise2NoiseFlow, Appendix A, or He et al., "Delving Deep into Rectifiers", 2015, where
+        nothing is normalised.
     """
 
     channels: int
     features: int = 64
     depth: int = 9
+    normalised: bool = True
 
     @nn.compact
     def __call__(
@@ -63,30 +70,52 @@ class DnCNN(nn.Module):
         Returns:
             Same shape and unit.
         """
-        normalised = range(1, self.depth - 1)
-        norms = [_Normalisation(self.features, name=f"norm_{place}") for place in normalised]
-        kernels, before = self._kernels(noisy.dtype)
+        norms = []
+        if self.normalised:
+            places = range(1, self.depth - 1)
+            norms = [_Normalisation(self.features, name=f"norm_{place}") for place in places]
+        # What is behind each convolution that has a bias; the next one applies it.
+        kernels, biased = self._kernels(noisy.dtype)
         hidden = Hidden.of(noisy, self.features)
         if not train:
-            *activations, before = None, before, *(norm() for norm in norms)
+            *activations, before = None, *biased, *(norm() for norm in norms)
             hidden = hidden.convolved_by_all(kernels[:-1], activations)
-        else:
-            hidden = hidden.convolved(kernels[0])
+        elif self.normalised:
+            hidden, (before,) = hidden.convolved(kernels[0]), biased
             for norm, kernel in zip(norms, kernels[1:-1], strict=True):
                 hidden, moments = hidden.convolved_with_moments(kernel, before)
                 before = norm(moments)
+        else:
+            *activations, before = None, *biased
+            for kernel, activation in zip(kernels[:-1], activations, strict=True):
+                hidden = hidden.convolved(kernel, activation)
         return noisy - Hidden(hidden.images(before), None).convolved(kernels[-1]).values
 
     def _kernels(self, dtype):
-        """The kernels of all convolutions, and the activation behind the first one."""
+        """The kernels of all convolutions, and the activations behind those that have a bias."""
         widths = [self.channels, *[self.features] * (self.depth - 1), self.channels]
-        kernels, biases = [], []
+        kernels, biased = [], []
         for place, (inputs, outputs) in enumerate(pairwise(widths)):
-            layer = _Convolution(inputs, outputs, use_bias=place == 0, name=f"conv_{place}")
+            layer = _Convolution(
+                inputs,
+                outputs,
+                use_bias=place == 0 or (not self.normalised and place < self.depth - 1),
+                kernel_init=self._first_kernel(place),
+                name=f"conv_{place}",
+            )
             kernel, bias = layer()
             kernels.append(kernel.astype(jnp.promote_types(dtype, kernel.dtype)))
-            biases.append(bias)
-        return kernels, Activation(jnp.ones_like(biases[0]), biases[0])
+            if bias is not None:
+                biased.append(Activation(jnp.ones_like(bias), bias))
+        return kernels, biased
+
+    def _first_kernel(self, place):
+        """What a fresh kernel is drawn from."""
+        if self.normalised:
+            return nn.initializers.orthogonal()
+        if place < self.depth - 1:
+            return nn.initializers.he_normal()
+        return nn.initializers.variance_scaling(LAST_GAIN**2, "fan_in", "normal")
 
 
 class _Convolution(nn.Module):
@@ -95,11 +124,12 @@ class _Convolution(nn.Module):
     inputs: int
     outputs: int
     use_bias: bool
+    kernel_init: nn.initializers.Initializer
 
     @nn.compact
     def __call__(self) -> tuple[Float[Array, "3 3 c d"], Float[Array, " d"] | None]:
         shape = (3, 3, self.inputs, self.outputs)
-        kernel = self.param("kernel", nn.initializers.orthogonal(), shape, jnp.float32)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         if not self.use_bias:
             return kernel, None
         return kernel, self.param("bias", nn.initializers.zeros, shape[3:], jnp.float32)

@@ -102,10 +102,28 @@ def sample(
     known = {"cameras": config.cameras, "isos": config.isos}
     check_given(camera, iso, **known, clean=clean)
     photon = jnp.exp(table_rows(camera, iso, variables["log_shot"], **known))
-    photon = jnp.maximum(photon, VARIANCE_FLOOR)[:, None, None, None]
+    return temperature * photon_noise(key, clean, jnp.maximum(photon, VARIANCE_FLOOR))
+
+
+def photon_noise(
+    key: Array, clean: Float[Array, "n h w c"], photon: Float[Array, " n"]
+) -> Float[Array, "n h w c"]:
+    """Shot noise of one photon's value an image: `a Poisson(clean / a) - clean`.
+
+    Args:
+        key: a `jax.random.key`.
+        clean: shape (N, H, W, C), fraction of full scale; negative values count as 0.
+        photon: shape (N,), the value `a` of one photon in the same unit, above 0.
+
+    Returns:
+        Noise, shape (N, H, W, C), same unit; mean 0, variance `a clean`.
+
+    Source: Noise Flow, Eq. 3, in the form whose mean is 0.
+    """
+    photon = photon[:, None, None, None]
     light = jnp.maximum(clean, 0.0)
     count_key, normal_key = jax.random.split(key)
     mean = light / photon
     counts = jax.random.poisson(count_key, jnp.minimum(mean, MANY), dtype=jnp.int32)
     normal = jnp.sqrt(photon * light) * jax.random.normal(normal_key, clean.shape, clean.dtype)
-    return temperature * jnp.where(mean < MANY, counts * photon - light, normal)
+    return jnp.where(mean < MANY, counts * photon - light, normal)

@@ -90,7 +90,7 @@ def mosaic_rgb(image: Shaped[np.ndarray, "*N H W 3"]) -> Shaped[np.ndarray, "*N 
     """RGGB mosaic of a colour image: each pixel keeps the one colour its filter passes.
 
     Args:
-        image: linear colour, shape (..., H, W, 3) with even H and W; any unit.
+        image: colour, shape (..., H, W, 3), odd H and W included; any unit.
 
     Returns:
         Shape (..., H, W), same dtype and unit.
@@ -100,7 +100,6 @@ def mosaic_rgb(image: Shaped[np.ndarray, "*N H W 3"]) -> Shaped[np.ndarray, "*N 
     """
     if image.ndim < 3 or image.shape[-1] != 3:
         raise UsageError(f"a colour image has the shape (..., H, W, 3), not {image.shape}.")
-    _require_even(image.shape[-3:-1])
     mosaic = image[..., 1].copy()
     mosaic[..., 0::2, 0::2] = image[..., 0::2, 0::2, 0]
     mosaic[..., 1::2, 1::2] = image[..., 1::2, 1::2, 2]

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnoise import models, noise
 from jaxnoise.loaded import Loaded
-from jaxnoise.noise import shot_read
+from jaxnoise.noise import at_sigma, shot_read
 
 IMAGES = np.linspace(0, 1, 384, dtype=np.float32).reshape(2, 8, 6, 4)
 IMAGE, GREY = IMAGES[0], IMAGES[..., :1]
@@ -129,6 +129,7 @@ def of_models() -> dict[str, Row]:
     terms = {"noise_nll": None, "denoise": None, "state": None, **shots, "weight": 1.0}
     stored = {"variables": {}, "config": pair}
     rows = {
+        **of_cono(),
         **of_noise_model(flow, flows),
         **of_noise_model(both, pair, noise_model={}, denoiser={}),
         "jaxnoise.models.denoiser.init": Row(denoiser.init, {"key": KEY, "config": small}, KEYS),
@@ -163,6 +164,52 @@ def of_models() -> dict[str, Row]:
     return rows
 
 
+def of_cono() -> dict[str, Row]:
+    cono = models.get("cono")
+    config, two = cono.Config(), np.full(2, 0.1, np.float32)
+    levels: list[Fault] = [
+        ({"sigma": two[None]}, r"sigma .*\(1, 2\).*\(2,\)"),
+        ({"sigma": np.full(2, True)}, r"sigma .*\(2,\).*bool"),
+    ]
+    stored = {"variables": {}, "config": config, "clean": IMAGES, "sigma": two}
+    image = {**stored, "clean": IMAGE, "sigma": 0.1, "key": KEY, "temperature": 1.0}
+    pair = {
+        "noise_queries": IMAGES,
+        "noise_candidates": IMAGES,
+        "sigma_queries": two,
+        "sigma_candidates": two,
+    }
+    pairs: list[Fault] = [
+        ({"noise_queries": IMAGE}, r"noise_queries .*\(8, 6, 4\)"),
+        ({"noise_candidates": INTEGERS}, "noise_candidates .*uint16"),
+        ({"bandwidth": CHANNELS}, r"bandwidth .*\(4,\)"),
+        ({"sigma_queries": two > 0, "sigma_candidates": two > 0}, r"sigma .*\(2,\).*bool"),
+    ]
+    images = [
+        *single("clean"),
+        ({"sigma": two}, r"sigma .*\(2,\).*\(8, 6, 4\)"),
+        *KEYS,
+        *TEMPERATURES,
+    ]
+    masks: list[Fault] = [({"negatives": np.ones(2, bool)}, r"\(2,\).*\(2, 2\)")]
+    rows = {
+        "init": ({"key": KEY, "config": config}, KEYS),
+        "sample": (
+            {**stored, "key": KEY, "temperature": 1.0},
+            [*batches("clean"), *levels, *KEYS, *TEMPERATURES],
+        ),
+        "sample_and_update": ({**stored, "key": KEY}, [*batches("clean"), *levels, *KEYS]),
+        "sample_bands": (image, images, True),
+        "sample_image": (image, images, True),
+        "to_noise": ({**stored, "latent": IMAGES}, [*batches("clean", "latent"), *levels]),
+        "to_latent": ({**stored, "noise": IMAGES}, [*batches("clean", "noise"), *levels]),
+        "noise_mmd2": (pair, pairs),
+        "objective": (pair, [*pairs, *masks, ({"sigma_queries": two[:1]}, r"\(2,\).*\(1,\)")]),
+    }
+    name = cono.__name__
+    return {f"{name}.{each}": Row(getattr(cono, each), *row) for each, row in rows.items()}
+
+
 def of_noise() -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for name in noise.__all__:
@@ -180,7 +227,19 @@ def of_noise() -> dict[str, Row]:
     given = {"random": None, "clean": IMAGE, "shot": 0.1, "read": 0.1}
     variances: list[Fault] = [({"shot": CHANNELS}, r"shot .*\(4,\)")]
     row = Row(shot_read.sample_image, given, [*single("clean"), *variances], True)
-    return {**rows, "jaxnoise.noise.shot_read.sample_image": row}
+    level = {"key": KEY, "clean": IMAGES, "sigma": np.full(2, 0.1, np.float32), "kind": "nlf"}
+    any_channels = [fault for fault in batches("clean") if fault[0]["clean"] is not GREY]
+    sigmas: list[Fault] = [
+        ({"sigma": np.full(3, 0.1)}, r"sigma .*\(3,\).*\(2,\)"),
+        ({"sigma": np.full(2, True)}, r"sigma .*bool"),
+    ]
+    return {
+        **rows,
+        "jaxnoise.noise.shot_read.sample_image": row,
+        "jaxnoise.noise.at_sigma.sample": Row(
+            at_sigma.sample, level, [*any_channels, *sigmas, *KEYS]
+        ),
+    }
 
 
 def of_loaded() -> dict[str, Row]:
@@ -193,12 +252,18 @@ def of_loaded() -> dict[str, Row]:
         ({"clean": INTEGERS}, "clean .*uint16"),
         ({"iso": TWO["iso"][None]}, r"iso .*\(1, 2\)"),
     ]
+    cono = models.get("cono")
+    of_level = Loaded("cono", cono.Config(), {})
+    leveled = [*shapes[:3], ({"sigma": CHANNELS}, r"sigma .*\(4,\).*\(2, 8, 6, 4\)")]
     given = {"clean": IMAGES, **TWO}
     likely = {**given, "noise": IMAGES, "valid": FLAGS}
     noisy = [({"noisy": GREY}, r"\(2, 8, 6, 1\)"), ({"noisy": INTEGERS}, "noisy .*uint16")]
     return {
         "jaxnoise.loaded.Loaded.sample": Row(
             noises.sample, {**given, "key": KEY}, [*shapes, *KEYS]
+        ),
+        "jaxnoise.loaded.Loaded.sample by a level": Row(
+            of_level.sample, {"clean": IMAGES, "sigma": 0.1, "key": KEY}, [*leveled, *KEYS]
         ),
         "jaxnoise.loaded.Loaded.log_prob": Row(noises.log_prob, likely, [*shapes, *MASKS]),
         "jaxnoise.loaded.Loaded.denoise": Row(estimates.denoise, {"noisy": IMAGES}, noisy),

@@ -9,6 +9,7 @@ import numpy as np
 from jaxnoise import bijectors, distances, losses, metrics, raw
 from jaxnoise.batch import NoiseBatch, mean_valid, only_valid, whole_cells
 from jaxnoise.curve import Curve
+from jaxnoise.raw.demosaicing import demosaic_bands
 from tests.jaxnoise.entrances import (
     CHANNELS,
     FLAGS,
@@ -188,7 +189,20 @@ def of_losses() -> dict[str, Row]:
     def grey(*names: str) -> list[Fault]:
         return [*MASKS, *batches(*names)]
 
+    two = np.full(2, 0.1, np.float32)
     return {
+        "jaxnoise.losses.alignment": Row(
+            losses.alignment,
+            {"noise": IMAGES, "sigma": two, "intensity": IMAGES, "scope": "batch"},
+            [
+                ({"noise": IMAGE}, r"noise .*\(8, 6, 4\)"),
+                ({"noise": INTEGERS}, "noise .*uint16"),
+                ({"intensity": GREY}, r"\(2, 8, 6, 1\).*\(2, 8, 6, 4\)"),
+                ({"sigma": two[:1]}, r"sigma .*\(1,\).*\(2,\)"),
+                ({"sigma": two > 0}, r"sigma .*\(2,\).*bool"),
+                ({"floor": CHANNELS}, r"floor .*\(4,\)"),
+            ],
+        ),
         "jaxnoise.losses.contrastive": Row(
             losses.contrastive,
             {"distances": square, **temperature},
@@ -210,6 +224,7 @@ def of_losses() -> dict[str, Row]:
             ],
         ),
         "jaxnoise.losses.squared_error": Row(losses.squared_error, supervised, grey("target")),
+        "jaxnoise.losses.absolute_error": Row(losses.absolute_error, supervised, grey("target")),
         "jaxnoise.losses.noise2noise_error": Row(
             losses.noise2noise_error, shots, grey("noisy1", "noisy2")
         ),
@@ -302,6 +317,11 @@ def of_raw() -> dict[str, Row]:
             {"packed": IMAGE, "phase": "RGGB", "size": (16, 12)},
             [({"packed": IMAGE[..., :1]}, r"\(8, 6, 1\)")],
         ),
+        "mosaic_rgb": ({"image": IMAGES[..., :3]}, [({"image": GREY}, r"\(2, 8, 6, 1\)")]),
+        "demosaic": (
+            {"mosaic": IMAGE[..., 0]},
+            [({"mosaic": IMAGE}, r"\(8, 6, 4\)"), ({"mosaic": INTEGERS[0, ..., 0]}, "uint16")],
+        ),
         "to_fraction": (
             {"stored": INTEGERS[0], **levels},
             [
@@ -319,9 +339,9 @@ def of_raw() -> dict[str, Row]:
             ],
         ),
     }
-    return {
-        f"jaxnoise.raw.{name}": Row(getattr(raw, name), *row, True) for name, row in rows.items()
-    }
+    named = {name: Row(getattr(raw, name), *row, True) for name, row in rows.items()}
+    named["demosaicing.demosaic_bands"] = Row(demosaic_bands, *rows["demosaic"], True)
+    return {f"jaxnoise.raw.{name}": row for name, row in named.items()}
 
 
 def rows() -> dict[str, Row]:

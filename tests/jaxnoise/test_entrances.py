@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 
 from jaxnoise.errors import UsageError
-from tests.jaxnoise import entrances, entrances_of_arrays
+from tests.jaxnoise import entrances, entrances_of_arrays, entrances_of_features
 from tests.test_api import PUBLIC
 
 PARTS = ("bijectors", "models", "noise", "distances", "losses", "metrics", "raw", "batch")
 TAKE_NO_ARRAYS = {
     "jaxnoise.models": {"get", "names", "require"},
+    "jaxnoise.models.cono": {"Terms", "Weights"},
     "jaxnoise.models.noiseflow": {"describe"},
     "jaxnoise.models.noise2noiseflow": {"Terms"},
     "jaxnoise.distances": {"mmd2_error_bound"},
 }
-ROWS = {**entrances.rows(), **entrances_of_arrays.rows()}
+ROWS = {**entrances.rows(), **entrances_of_arrays.rows(), **entrances_of_features.rows()}
 
 
 @pytest.fixture(autouse=True)

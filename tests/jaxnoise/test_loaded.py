@@ -9,7 +9,7 @@ import jaxnoise
 from jaxnoise.errors import UsageError
 from jaxnoise.io import save_model
 from jaxnoise.loaded import Loaded, _sample
-from jaxnoise.models import denoiser, noise2noiseflow, noiseflow
+from jaxnoise.models import cono, denoiser, noise2noiseflow, noiseflow
 
 CAMERAS, ISOS = ("alder", "birch", "cedar"), (100, 400, 1600)
 FLOW = noiseflow.Config(arch="S-Ax1-G-CAM", cameras=CAMERAS, isos=ISOS)
@@ -17,6 +17,7 @@ NET = denoiser.Config(features=4, depth=2)
 JOINT = noise2noiseflow.Config(noise_model=FLOW, denoiser=NET)
 CONFIGS = {"noiseflow": (noiseflow, FLOW), "denoiser": (denoiser, NET)}
 CONFIGS["noise2noiseflow"] = (noise2noiseflow, JOINT)
+CONFIGS["cono"] = (cono, cono.Config(blocks=1))
 KEY = jax.random.key(7)
 
 
@@ -92,6 +93,30 @@ def test_denoising_is_that_of_the_module(loaded):
         np.testing.assert_allclose(single, expected[0], rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", [float, list, np.float64, "map"])
+def test_levels_in_every_form(loaded, form):
+    model, clean = loaded["cono"], images()
+    sigma, single = 20 / 255, 20 / 255
+    if form is list:
+        sigma, single = [10 / 255, 20 / 255, 30 / 255], [10 / 255]
+    elif form == "map":
+        sigma = np.sqrt(0.01 * clean + 0.001)
+        single = sigma[0]
+    else:
+        sigma = single = form(sigma)
+    noise = model.sample(clean, key=KEY, sigma=sigma, temperature=0.5)
+    level = jnp.broadcast_to(
+        jnp.asarray(sigma, jnp.float32), (3, 6, 8, 4)[: max(1, np.ndim(sigma))]
+    )
+    sample = jax.jit(cono.sample, static_argnums=2)
+    given = KEY, model.variables, model.config, jnp.asarray(clean), level
+    expected = sample(*given, temperature=0.5)
+    np.testing.assert_allclose(noise, expected, rtol=1e-5, atol=1e-6)
+    one = model.sample(clean[0], key=KEY, sigma=single)
+    batch = model.sample(clean[:1], key=KEY, sigma=single if form != "map" else sigma[:1])
+    np.testing.assert_array_equal(one, batch[0])
+
+
 def test_the_only_camera_and_iso_need_no_name():
     config = noiseflow.Config(arch="S-G", cameras=("alder",), isos=(100,))
     model = Loaded("noiseflow", config, noiseflow.init(KEY, config))
@@ -126,7 +151,7 @@ REFUSALS = {
     "denoiser samples": (
         "denoiser",
         lambda model: model.sample(CLEAN, key=KEY),
-        r"this model is a denoiser, which denoises images, and has no sample: load a "
+        r"this model is a denoiser, which denoises images, and has no sample: load a cono, "
         r"noise2noiseflow or noiseflow model\.$",
     ),
     "denoiser log_prob": (
@@ -188,6 +213,31 @@ REFUSALS = {
         "noiseflow",
         lambda model: model.log_prob(CLEAN[:2], CLEAN, camera=0, iso=100),
         "noise has shape .* give both the same",
+    ),
+    "no level": (
+        "cono",
+        lambda model: model.sample(CLEAN, key=KEY),
+        "this model makes noise of any level: give sigma, a standard deviation",
+    ),
+    "a camera for a level": (
+        "cono",
+        lambda model: model.sample(CLEAN, key=KEY, sigma=0.1, iso=100),
+        "a cono, which knows no cameras and no ISO numbers: give sigma",
+    ),
+    "a level for a camera": (
+        "noiseflow",
+        lambda model: model.sample(CLEAN, key=KEY, camera=0, iso=100, sigma=0.1),
+        "a noiseflow, whose noise has the level of a camera: give camera and iso instead of sigma",
+    ),
+    "a level of 0": (
+        "cono",
+        lambda model: model.sample(CLEAN, key=KEY, sigma=0),
+        "sigma must be above 0, and at a pixel at least 0",
+    ),
+    "number of levels": (
+        "cono",
+        lambda model: model.sample(CLEAN, key=KEY, sigma=[0.1, 0.2]),
+        r"sigma has shape \(2,\) .*: give one number for all 3 image\(s\), one for each",
     ),
     "key": (
         "noiseflow",

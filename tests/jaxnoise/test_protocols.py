@@ -5,13 +5,14 @@ import inspect
 
 import pytest
 
-from jaxnoise import models, protocols
+from jaxnoise import abilities, image_protocols, models, protocols
 from jaxnoise.errors import UsageError
 
 pytestmark = pytest.mark.fast
 
 SIMPLE = {"Fitted", "Sampler"}
 FULFILS = {
+    "models.cono": {"TrainedSigmaSampler", "TrainedModel", "SigmaSampler", "SigmaImageSampler"},
     "models.noiseflow": {
         "TrainedDensity",
         "TrainedModel",
@@ -39,7 +40,7 @@ FULFILS = {
 }
 PROTOCOLS = {
     name: thing
-    for name, thing in vars(protocols).items()
+    for name, thing in {**vars(protocols), **vars(image_protocols)}.items()
     if inspect.isclass(thing) and getattr(thing, "_is_protocol", False) and name != "Protocol"
 }
 
@@ -82,13 +83,13 @@ def test_what_a_model_lacks_is_said():
     with pytest.raises(UsageError) as error:
         models.require("denoiser", protocols.Sampler, holder="--noise x holds")
     assert str(error.value) == (
-        "--noise x holds a denoiser, which makes no noise: give a noise2noiseflow or noiseflow "
-        "model."
+        "--noise x holds a denoiser, which makes no noise by camera and ISO number: give a "
+        "noise2noiseflow or noiseflow model."
     )
 
 
-@pytest.mark.parametrize("ability", protocols.ABILITIES, ids=lambda one: one.protocol.__name__)
+@pytest.mark.parametrize("ability", abilities.ABILITIES, ids=lambda one: one.protocol.__name__)
 def test_every_ability_is_some_model_s(ability):
     assert PROTOCOLS[ability.protocol.__name__] is ability.protocol
     assert any(isinstance(models.get(name), ability.protocol) for name in models.names())
-    assert protocols.what_it_lacks(ability.protocol) == ability.lacks
+    assert abilities.what_it_lacks(ability.protocol) == ability.lacks

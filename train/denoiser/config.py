@@ -20,6 +20,11 @@ class Config(DenoiserOptions):
         "against the clean image, against another noisy shot, or on clean images with made noise",
         choices=("supervised", "noise2noise", "synthetic"),
     )
+    error: str = option(
+        "squared",
+        "what training lowers; validation and report are by the squared error",
+        choices=("squared", "absolute"),
+    )
     noise: str | None = option(
         None, "made noise: awgn or nlf (fitted to the training patches), or a model folder"
     )

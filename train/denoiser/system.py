@@ -15,7 +15,7 @@ from train.report import denoiser_numbers
 from train.report.denoiser_section import denoiser_section
 from train.report.report import Report, report_of_patches
 from train.report.test_set import test_set
-from train.steps import checks, denoising, noise_sources, shot_pairs
+from train.steps import checks, denoising, model_folders, noise_sources, shot_pairs
 from train.steps.option_groups import SIMPLE_NOISE, denoiser_config
 from train.steps.start import first_patches
 
@@ -40,13 +40,20 @@ def check(config: Config) -> None:
             "--loss synthetic and --noise belong together: give both, such as --loss synthetic "
             "--noise nlf, or neither."
         )
+    if config.error == "absolute" and config.loss == "noise2noise":
+        raise UsageError(
+            "--error absolute would make the denoiser learn the median of noisy shots, and only "
+            "their mean is the clean image: give --error squared with --loss noise2noise, or "
+            "another --loss."
+        )
 
 
 def check_data(run: Run) -> str:
     """Refuses data that the loss cannot use, and a source of noise that does not fit them."""
     config, data = run.config, run.data["data"]
     checks.require_shots(data)
-    denoiser_config(config, channels=data.channels)
+    settings = denoiser_config(config, channels=data.channels)
+    start = model_folders.digest_of_start(config.start_from, settings, data=data)
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     if config.loss == "noise2noise":
         shot_pairs.check_pairs(data, first)
@@ -55,15 +62,17 @@ def check_data(run: Run) -> str:
         checks.require_clean(data, ("train", "validation", "test"), instead=advice)
         checks.check_noise(first, name=data.name)
     if config.noise is None:
-        return ""
+        return start
     noise_sources.noise_source(config.noise, data, patches=1, seed=0)
-    return noise_sources.digest(config.noise)
+    noise = noise_sources.digest(config.noise)
+    return f"{start}, noise {noise}" if start else noise
 
 
 def task(run: Run, before: Mapping[str, Fitted]) -> Task:
     """The denoiser; its score is the negative PSNR of the validation patches."""
     del before
     config, data = run.config, run.data["data"]
+    settings = denoiser_config(config, channels=data.channels)
     made: dict[str, Any] = {}
     if config.loss == "synthetic":
         options: Any = {"patches": config.start_patches, "seed": config.seed}
@@ -72,9 +81,11 @@ def task(run: Run, before: Mapping[str, Fitted]) -> Task:
     return denoising.task(
         run,
         loss=config.loss,
-        settings=denoiser_config(config, channels=data.channels),
+        settings=settings,
         steps=config.steps,
         title=title(config),
+        error=config.error,
+        start=model_folders.start_of(config.start_from, settings, data=data),
         **made,
     )
 

@@ -21,7 +21,7 @@ from train.report.denoiser_section import denoiser_section
 from train.report.noise_section import noise_section
 from train.report.report import Report, report_of_patches
 from train.report.test_set import TestSet, test_set
-from train.steps import checks, denoising, shot_pairs
+from train.steps import checks, denoising, model_folders, shot_pairs
 from train.steps.option_groups import denoiser_config, noise_model_fields
 from train.steps.start import first_patches, variance_floor
 
@@ -54,10 +54,10 @@ def settings_of(config: Config, data: Any) -> Any:
 
 def check(config: Config) -> None:
     """Refuses options that contradict each other, and architectures that nobody can build."""
-    if not (config.train_denoiser or config.pretraining_steps):
+    if not (config.train_denoiser or config.pretraining_steps or config.start_from):
         raise UsageError(
             "--no-train-denoiser leaves the denoiser as the pretraining made it: give "
-            "--pretraining-steps."
+            "--pretraining-steps, or a trained one by --start-from."
         )
     parse(config.arch, channels=2)
 
@@ -66,21 +66,24 @@ def check_data(run: Run) -> str:
     """Refuses data without pairs, and patches that cannot be squeezed."""
     config, data = run.config, run.data["data"]
     checks.require_shots(data)
-    settings_of(config, data)
+    settings = settings_of(config, data)
+    start = model_folders.digest_of_start(config.start_from, settings.denoiser, data=data)
     checks.check_patch_size(data, arch=config.arch)
     first = first_patches(data, patches=config.start_patches, seed=config.seed)
     shot_pairs.check_pairs(data, first)
-    return ""
+    return start
 
 
 def pretraining_task(run: Run, before: Mapping[str, Fitted]) -> Task:
     """The denoiser alone, by the Noise2Noise loss."""
     del before
-    config = run.config
+    config, data = run.config, run.data["data"]
+    settings = settings_of(config, data)
     return denoising.task(
         run,
         loss="noise2noise",
-        settings=settings_of(config, run.data["data"]).denoiser,
+        settings=settings.denoiser,
+        start=model_folders.start_of(config.start_from, settings.denoiser, data=data),
         steps=config.pretraining_steps,
         title="denoiser alone",
         learning_rate=config.pretraining_learning_rate,
@@ -94,6 +97,8 @@ def joint_task(run: Run, before: Mapping[str, Fitted]) -> Task:
     variables = models.get(MODEL).init(jax.random.key(config.seed), settings)
     if PRETRAINING in before:
         variables["denoiser"] = before[PRETRAINING].kept
+    elif start := model_folders.start_of(config.start_from, settings.denoiser, data=data):
+        variables["denoiser"] = start
     if config.start == "moments":
         first = first_patches(data, patches=config.start_patches, seed=config.seed)
         variables["noise_model"] = models.get(settings.noise_model_name).init_from_data(

@@ -89,6 +89,7 @@ def _facts(options: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[tupl
         "seed": options.get("seed"),
         "data": data,
         "fingerprint of the data": manifest.get("data_fingerprint"),
+        "other input": manifest.get("other_input"),
         "commit": _commit(manifest),
         "machine": manifest.get("platform"),
         "device": _device(manifest),

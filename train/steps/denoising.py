@@ -1,4 +1,4 @@
-"""Training a denoiser by squared errors: against clean images, other shots, or with made noise."""
+"""Training a denoiser by its errors: against clean images, other shots, or with made noise."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,12 @@ import optax
 
 from jaxnoise import models
 from jaxnoise.batch import mean_valid
-from jaxnoise.losses import half_sum_per_image, noise2noise_error, squared_error
+from jaxnoise.losses import (
+    absolute_error,
+    half_sum_per_image,
+    noise2noise_error,
+    squared_error,
+)
 from jaxnoise.protocols import TrainedDenoiser
 from train.densities import MASK, mean_of_patches, validation_weights, with_mask
 from train.engine.evaluation import over_patches
@@ -27,6 +32,8 @@ FIELDS = {
     "synthetic": ("clean", "camera", "iso"),
 }
 """Ways to train a denoiser, with the fields of a batch that each needs."""
+ERRORS = {"squared": (squared_error, 2), "absolute": (absolute_error, 1)}
+"""What training may lower, and which power of the residual that is; validation is by the square."""
 OTHER_SHOT = "_other_shot"
 """Ends the name of a PSNR against another noisy shot, which cannot reach that of a clean image."""
 TOLERANCE = 1.0
@@ -35,7 +42,7 @@ TOLERANCE = 1.0
 Denoise = Callable[[Any, jax.Array], tuple[jax.Array, Any]]
 """From (variables, noisy) to (estimate, variables)."""
 Errors = Callable[[Denoise, Any, Any, Mapping, jax.Array], tuple[jax.Array, Any]]
-"""From (denoise, variables, fixed, patches, key) to (squared errors, variables)."""
+"""From (denoise, variables, fixed, patches, key) to (errors, variables)."""
 
 
 def denoiser_adam(
@@ -61,12 +68,18 @@ def to_psnr(mse: float) -> float:
 
 
 def supervised_errors(
-    denoise: Denoise, variables: Any, fixed: Any, patches: Mapping, key: jax.Array
+    denoise: Denoise,
+    variables: Any,
+    fixed: Any,
+    patches: Mapping,
+    key: jax.Array,
+    *,
+    error: Callable[..., jax.Array] = squared_error,
 ) -> tuple[jax.Array, Any]:
-    """Squared errors of the estimates against the clean images."""
+    """Errors, by default squared, of the estimates against the clean images."""
     del fixed, key
     estimate, variables = denoise(variables, patches["noisy"])
-    return squared_error(estimate, patches["clean"]), variables
+    return error(estimate, patches["clean"]), variables
 
 
 def noise2noise_errors(
@@ -89,8 +102,9 @@ def synthetic_errors(
     *,
     source: NoiseSource,
     clip_noisy: bool,
+    error: Callable[..., jax.Array] = squared_error,
 ) -> tuple[jax.Array, Any]:
-    """Squared errors of the estimates of clean images with noise that is made on the way.
+    """Errors of the estimates of clean images with noise that is made on the way.
 
     Args:
         denoise: the denoiser.
@@ -100,12 +114,13 @@ def synthetic_errors(
         key: of the noise.
         source: makes the noise.
         clip_noisy: whether noisy images are clipped to [0, 1], as a sensor does.
+        error: of each pixel.
     """
     clean = patches["clean"]
     noisy = clean + source.draw(fixed, key, clean, patches["camera"], patches["iso"])
     noisy = jnp.clip(noisy, 0.0, 1.0) if clip_noisy else noisy
     estimate, variables = denoise(variables, noisy)
-    return squared_error(estimate, clean), variables
+    return error(estimate, clean), variables
 
 
 def task(
@@ -118,6 +133,8 @@ def task(
     learning_rate: float | None = None,
     source: NoiseSource | None = None,
     clip_noisy: bool = False,
+    error: str = "squared",
+    start: Mapping[str, Any] | None = None,
 ) -> Task:
     """What the training loop needs to know about a denoiser.
 
@@ -130,6 +147,8 @@ def task(
         learning_rate: the highest one; None for that of the options.
         source: of the noise, for "synthetic".
         clip_noisy: whether noisy images that are made are clipped to [0, 1].
+        error: one of `ERRORS`, to train by; "noise2noise" takes "squared" alone.
+        start: variables to begin from; None for fresh ones.
 
     Returns:
         The task: its score is the mean squared error of the validation patches in dB, negative
@@ -153,6 +172,8 @@ def task(
     if loss == "noise2noise":  # where a target is clipped, its mean is not the clean image
         fields, weights = with_mask(fields, data), validation_weights(data, **limits)
     measure = over_patches(measured, run.mesh, names=fields)
+    lowered, power = ERRORS[error]
+    trained = errors if power == 2 else partial(errors, error=lowered)
     name = "validation_psnr" + (OTHER_SHOT if loss == "noise2noise" else "")
 
     def evaluate(state: Any, fixed: Any) -> Validation:
@@ -160,14 +181,19 @@ def task(
         psnr = to_psnr(float(mean_of_patches(values, weights)))
         return Validation(-psnr, {name: psnr})
 
-    variables = model.init(jax.random.key(config.seed), settings)
+    variables = model.init(jax.random.key(config.seed), settings) if start is None else start
     return Task(
         title=title,
         state={"variables": dict(variables), "optimiser": optimiser.init(variables["params"])},
         fixed=fixed,
         batch=partial(training_batch, run, fields),
         step=partial(
-            denoising_step, model=model, settings=settings, optimiser=optimiser, errors=errors
+            denoising_step,
+            model=model,
+            settings=settings,
+            optimiser=optimiser,
+            errors=trained,
+            power=power,
         ),
         evaluate=evaluate,
         export=lambda state: state["variables"],
@@ -186,8 +212,9 @@ def denoising_step(
     settings: Any,
     optimiser: optax.GradientTransformation,
     errors: Errors,
+    power: int = 2,
 ) -> tuple[dict, dict]:
-    """The pure step that lowers the mean squared error of a denoiser.
+    """The pure step that lowers the mean error of a denoiser.
 
     Args:
         state: "variables" of the denoiser and the state of its "optimiser".
@@ -197,11 +224,12 @@ def denoising_step(
         model: the denoiser.
         settings: its configuration.
         optimiser: of its parameters.
-        errors: squared errors of a batch.
+        errors: of a batch, each of them at least 0.
+        power: of the residual that these are: 2 for squared errors, 1 for absolute ones.
 
     Returns:
-        The new state, and metrics: "mse" before the update, the same as "error_db", and
-        "gradient_norm".
+        The new state, and metrics: "mse" before the update, whatever the errors are, the same as
+        "error_db", and "gradient_norm".
     """
 
     def denoise(variables: Any, noisy: jax.Array) -> tuple[jax.Array, Any]:
@@ -211,7 +239,8 @@ def denoising_step(
         variables = {**state["variables"], "params": parameters}
         error, updated = errors(denoise, variables, fixed, patches, key)
         valid = patches.get(MASK)
-        return half_sum_per_image(error, valid=valid), (updated, mean_valid(error, valid))
+        mse = mean_valid(error if power == 2 else error**2, valid)
+        return half_sum_per_image(error, valid=valid), (updated, mse)
 
     parameters = state["variables"]["params"]
     gradient, (updated, mse) = jax.grad(objective, has_aux=True)(parameters)

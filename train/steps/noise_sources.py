@@ -1,6 +1,5 @@
 """Noise that is made for clean images while a denoiser trains."""
 
-import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from jaxnoise import models
 from jaxnoise.conditions import NOT_STATED
 from jaxnoise.errors import UsageError
 from jaxnoise.io import load_model
-from jaxnoise.io.model_folder import CONFIG_FILE
 from jaxnoise.protocols import Sampler
 from train.densities import to_noise_batch
+from train.steps import model_folders
 from train.steps.option_groups import SIMPLE_NOISE
 from train.steps.start import first_patches, variance_floor
 
@@ -117,8 +116,7 @@ def digest(noise: str) -> str:
     """
     if noise in SIMPLE_NOISE:
         return noise
-    # It covers the configuration and the checksums of all tensors.
-    return hashlib.sha256((Path(noise) / CONFIG_FILE).read_bytes()).hexdigest()
+    return model_folders.digest(Path(noise))
 
 
 def is_clipped(data: Any, *, seed: int) -> bool:

@@ -1,6 +1,7 @@
 """Options that several trainers have, in groups that a trainer's Config takes up."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from train.engine.options import Options, option
@@ -55,6 +56,14 @@ class DenoiserOptions(TrainingOptions):
     )
     depth: int = option(9, "convolutions of a dncnn", minimum=2)
     share: bool = option(True, "a unet's levels share their weights, as published")
+    denoiser_normalisation: str = option(
+        "batch", "in a dncnn's hidden layers; none has biases instead", choices=("batch", "none")
+    )
+    start_from: Path | None = option(
+        None,
+        "folder of a model whose denoiser training begins from (default: fresh weights)",
+        places=True,
+    )
     denoiser_learning_rate: float = option(1e-3, "highest one of the denoiser", above=0)
 
 
@@ -91,4 +100,5 @@ def denoiser_config(config: DenoiserOptions, *, channels: int) -> Any:
         features=config.features,
         depth=config.depth,
         share=config.share,
+        normalisation=config.denoiser_normalisation,
     )

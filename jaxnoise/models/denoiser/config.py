@@ -8,6 +8,8 @@ from jaxnoise.errors import UsageError
 
 FEATURES = {"dncnn": 64, "unet": 48}
 """Networks by name, with the features of the published sizes."""
+NORMALISATIONS = ("batch", "none")
+"""Of the hidden layers of a DnCNN: as published, or none, with a bias for each of them."""
 LIMITS = {"channels": (1, 1024), "features": (1, 4096), "depth": (2, 128)}
 """The smallest and the largest value of each number."""
 
@@ -23,6 +25,8 @@ class Config:
             published sizes.
         depth: convolutions of DnCNN: 9 in Noise2NoiseFlow, 17 in its first publication.
         share: whether the levels of the U-Net share their weights, as in Noise2NoiseFlow.
+        normalisation: of DnCNN's hidden layers, "batch" as published, or "none"; a U-Net has none
+            in either case.
     """
 
     net: str = "dncnn"
@@ -30,6 +34,7 @@ class Config:
     features: int | None = None
     depth: int = 9
     share: bool = True
+    normalisation: str = "batch"
 
     def __post_init__(self):
         """Fills in the features and checks every field.
@@ -39,6 +44,10 @@ class Config:
         """
         if self.net not in FEATURES:
             raise UsageError(f"net is {self.net!r}: use {' or '.join(FEATURES)}.")
+        if self.normalisation not in NORMALISATIONS:
+            raise UsageError(
+                f"normalisation is {self.normalisation!r}: use {' or '.join(NORMALISATIONS)}."
+            )
         if self.features is None:
             object.__setattr__(self, "features", FEATURES[self.net])
         for field, (least, most) in LIMITS.items():

@@ -25,7 +25,8 @@ def network(config: Config) -> nn.Module:
     """
     if config.net == "unet":
         return UNet(config.channels, config.width, config.share)
-    return DnCNN(config.channels, config.width, config.depth)
+    normalised = config.normalisation == "batch"
+    return DnCNN(config.channels, config.width, config.depth, normalised)
 
 
 def init(key: Array, config: Config) -> Variables:
@@ -36,7 +37,8 @@ def init(key: Array, config: Config) -> Variables:
         config: the denoiser's configuration.
 
     Returns:
-        `params` (trained) and `batch_stats` (state of batch normalisation; empty for a U-Net).
+        `params` (trained) and `batch_stats` (state of batch normalisation; empty for a U-Net, and
+        for a DnCNN without it).
 
     Source: Noise2NoiseFlow, Appendix A.
     """

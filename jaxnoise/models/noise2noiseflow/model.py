@@ -9,15 +9,10 @@ from jaxtyping import Array, Bool, Float, Num, PyTree
 from jaxnoise import models
 from jaxnoise.checks import check_key
 from jaxnoise.conditions import check_given
+from jaxnoise.image_protocols import ImageDenoiser, ImageSampler
 from jaxnoise.models.noise2noiseflow.config import PARTS, Config
 from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
-from jaxnoise.protocols import (
-    ImageDenoiser,
-    ImageSampler,
-    TrainedDenoiser,
-    TrainedDensity,
-    counted,
-)
+from jaxnoise.protocols import TrainedDenoiser, TrainedDensity, counted
 
 Variables = dict[str, PyTree[Array]]
 

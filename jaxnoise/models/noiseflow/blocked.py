@@ -14,7 +14,7 @@ from jaxnoise.bijectors._shapes import pixels
 from jaxnoise.bijectors.chain import kind_of
 from jaxnoise.bijectors.coupling import kept_channels
 from jaxnoise.bijectors.layer_kind import Layer
-from jaxnoise.models.noiseflow import blocks
+from jaxnoise.nets import pixel_blocks as blocks
 from jaxnoise.nets.coupling_conditioner import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,

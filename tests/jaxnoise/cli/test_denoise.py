@@ -237,5 +237,6 @@ def test_what_cannot_be_denoised_is_refused(tmp_path: Path, denoise: Run, run: R
         assert words in said
     code, said = run(rgb, "--output", tmp_path / "out", *model["rgb"])
     assert (code, said.count("\n")) == (2, 1)
-    assert "a denoiser, which makes no noise for images: give a noise2noiseflow or" in said
+    assert "a denoiser, which makes no noise for images by camera and ISO number and" in said
+    assert "give a cono or noise2noiseflow or noiseflow model" in said
     assert not (tmp_path / "out").exists()

@@ -146,7 +146,7 @@ def test_bands_have_the_noise_of_the_whole(tmp_path: Path, run: Run, monkeypatch
     image = np.random.default_rng(0).random((50, 20, 3), np.float32)
     save(tmp_path / "a.npz", image)
     monkeypatch.setattr(_sample_sources, "BAND_VALUES", 500)
-    words = _sample_sources._words("a.npz")
+    words = _sample_sources.words_of("a.npz")
     noise = shot_read.sample_image(np.random.default_rng([7, *words]), image, shot=0.1, read=1e-4)
     for rows in ([], ["--rows", 1], ["--rows", 7]):
         options = ["--shot", 0.1, "--read", 1e-4, "--seed", 7, "--noise", "--force", *rows]

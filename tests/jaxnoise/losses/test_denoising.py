@@ -1,11 +1,17 @@
-"""Squared errors against numpy in double precision, and what they mean for noisy targets."""
+"""Errors against numpy in double precision, and what they mean for noisy targets."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnoise.losses import half_sum_per_image, noise2noise_error, squared_error, two_shot_mse
+from jaxnoise.losses import (
+    absolute_error,
+    half_sum_per_image,
+    noise2noise_error,
+    squared_error,
+    two_shot_mse,
+)
 
 SHAPE = (3, 5, 4, 2)
 
@@ -34,6 +40,22 @@ def test_the_gradient_is_the_residual(four):
     gradient = jax.grad(lambda x: half_sum_per_image(squared_error(x, target)))(estimate)
     # Half a squared residual has the residual as its derivative; the mean is over three images.
     np.testing.assert_allclose(gradient, (four[0] - four[1]) / 3, rtol=1e-5, atol=1e-7)
+
+
+def test_absolute_errors_are_those_of_numpy_where_they_count(four):
+    a, b = (np.asarray(one, np.float64) for one in four[:2])
+    given = [jnp.asarray(one) for one in four[:2]]
+    np.testing.assert_allclose(absolute_error(*given), np.abs(a - b), rtol=1e-5, atol=1e-7)
+    valid = np.random.default_rng(2).uniform(size=(*SHAPE[:3], 1)) < 0.6
+    blank = jnp.where(valid, given[0], jnp.nan)
+    found = absolute_error(blank, given[1], valid=jnp.asarray(valid))
+    np.testing.assert_allclose(found, np.abs(a - b) * valid, rtol=1e-5, atol=1e-7)
+
+
+def test_the_gradient_of_absolute_errors_is_half_the_sign(four):
+    estimate, target = (jnp.asarray(one) for one in four[:2])
+    gradient = jax.grad(lambda x: half_sum_per_image(absolute_error(x, target)))(estimate)
+    np.testing.assert_allclose(gradient, np.sign(estimate - target) / 6, rtol=1e-5, atol=1e-7)
 
 
 def test_shots_are_exchangeable(four):

@@ -51,3 +51,16 @@ def test_of_a_denoiser():
     variables = denoiser.init(KEY, config)
     assert denoiser.denoise(variables, config, NONE).shape == SHAPE
     assert Loaded("denoiser", config, variables).denoise(NONE).shape == SHAPE
+
+
+def test_of_a_sampler_by_level():
+    cono = models.get("cono")
+    config = cono.Config(blocks=1)
+    variables = cono.init(KEY, config)
+    assert cono.sample(KEY, variables, config, NONE, ISO).shape == SHAPE
+    assert cono.to_latent(variables, config, NONE, NONE, NONE).shape == SHAPE
+    loaded = Loaded("cono", config, variables)
+    for sigma in (0.1, [], NONE):
+        assert loaded.sample(NONE, key=KEY, sigma=sigma).shape == SHAPE
+    with pytest.raises(UsageError, match=r"\(0, 8, 6, 4\).*at least 1"):
+        cono.sample_and_update(KEY, variables, config, NONE, ISO)

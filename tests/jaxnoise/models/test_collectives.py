@@ -15,7 +15,7 @@ from tests.processes import environment
 PROGRAM = """
 import sys, jax, jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxnoise.models import denoiser, noise2noiseflow, noiseflow
+from jaxnoise.models import cono, denoiser, noise2noiseflow, noiseflow
 
 what = sys.argv[1]
 mesh = Mesh(jax.devices(), ("data",))
@@ -36,6 +36,20 @@ if what in nets:
         own = {**variables, "params": params}
         estimate, updated = denoiser.denoise_and_update(own, nets[what], noisy)
         return ((estimate - other) ** 2).sum(), updated
+
+    params = variables["params"]
+elif what.startswith("cono"):
+    _, bandwidth, scope = what.split()
+    config = cono.Config(blocks=2)
+    variables = cono.init(key, config)
+
+    def loss(params, clean, other, camera, iso):
+        own, sigma = {**variables, "params": params}, jnp.full(clean.shape[:1], 0.1)
+        first, own = cono.sample_and_update(key, own, config, clean, sigma)
+        second, own = cono.sample_and_update(key, own, config, other, sigma)
+        bins = {"scope": scope, "clean": (clean, other) if scope == "batch" else None}
+        terms = cono.objective(first, second, sigma, sigma, bandwidth=bandwidth, **bins)
+        return terms.total, own
 
     params = variables["params"]
 else:
@@ -62,7 +76,16 @@ print(len(shared), sum(not part.startswith("ENTRY") for part in shared))
 
 
 @pytest.mark.parametrize(
-    "what", ["few features", "many features", "unet", "N-W-K3 none", "S-Ax1-G-CAM batch"]
+    "what",
+    [
+        "few features",
+        "many features",
+        "unet",
+        "N-W-K3 none",
+        "S-Ax1-G-CAM batch",
+        "cono sigma patch",
+        "cono median batch",
+    ],
 )
 def test_no_loop_holds_what_devices_do_together(what):
     command = [sys.executable, "-c", PROGRAM, what]

@@ -58,6 +58,11 @@ def test_mosaic_keeps_one_colour_per_pixel():
     np.testing.assert_array_equal(blue, image[1::2, 1::2, 2])
 
 
+def test_the_mosaic_of_an_odd_image_begins_that_of_a_larger_one():
+    image = np.random.default_rng(1).random((4, 6, 3))
+    np.testing.assert_array_equal(mosaic_rgb(image[:3, :5]), mosaic_rgb(image)[:3, :5])
+
+
 @pytest.mark.parametrize(
     ("call", "word"),
     [

@@ -79,7 +79,12 @@ def test_other_losses_take_a_step(data, mesh, tmp_path):
     import jax
 
     sizes = {"steps": 2, "batch_size": 8, "start_patches": 64, "features": 4, "depth": 3}
-    for options in ({"loss": "noise2noise"}, {"loss": "synthetic", "noise": "nlf"}):
+    for options in (
+        {"loss": "noise2noise"},
+        {"loss": "synthetic", "noise": "nlf"},
+        {"loss": "synthetic", "noise": "nlf", "error": "absolute"},
+        {"loss": "supervised", "error": "absolute", "denoiser_normalisation": "none"},
+    ):
         config = Config(**sizes, **options)
         task = system.task(Run(config=config, data={"data": data}, mesh=mesh, workdir=tmp_path), {})
         assert bool(jax.tree.leaves(task.fixed)) == (options["loss"] == "synthetic")
@@ -89,6 +94,15 @@ def test_other_losses_take_a_step(data, mesh, tmp_path):
         assert np.isfinite(metrics["error_db"])
         moved = jax.tree.map(lambda a, b: bool(np.any(a != b)), state, task.state)
         assert all(jax.tree.leaves(moved["variables"]["params"]))
+
+
+def test_validation_is_by_squared_errors_whatever_training_lowers(data, mesh, tmp_path):
+    found = []
+    for error in ("squared", "absolute"):
+        config = Config(batch_size=8, validation_patches=20, features=4, depth=3, error=error)
+        task = system.task(Run(config=config, data={"data": data}, mesh=mesh, workdir=tmp_path), {})
+        found.append(task.evaluate(task.state, task.fixed))
+    assert found[0] == found[1] and found[0].score == -found[0].values["validation_psnr"]
 
 
 def test_more_steps_denoise(records, tmp_path, without_figures):
@@ -166,6 +180,8 @@ def test_whether_noisy_images_stay_within_the_scale(data):
         (("--loss", "synthetic"), "--noise belong together"),
         (("--noise", "nlf"), "--noise belong together"),
         (("--loss", "guessed"), "--loss"),
+        (("--loss", "noise2noise", "--error", "absolute"), "only their mean is the clean image"),
+        (("--error", "cubed"), "--error"),
         (("--denoiser", "unet", "--features", "4"), "must divide by 3"),
     ],
 )

@@ -123,6 +123,26 @@ def test_a_frozen_denoiser_stays_that_of_the_pretraining(data, mesh, tmp_path):
             np.testing.assert_array_equal(joint["denoiser"]["params"][name][key], value)
 
 
+@pytest.mark.parametrize("pretraining", [0, 2])
+def test_the_denoiser_may_begin_as_that_of_an_earlier_run(
+    pretraining, finished, data, mesh, tmp_path
+):
+    from jaxnoise.io import load_model
+
+    options = {"pretraining_steps": pretraining, "start_from": finished / "model"}
+    run = run_of(data, mesh, tmp_path, train_denoiser=pretraining > 0, **options)
+    system.check(run.config)
+    assert system.check_data(run).startswith("start ")
+    first = system.phases(run)[0].task({})
+    own = first.state["variables"]
+    own = own if pretraining else own["denoiser"]
+    expected = load_model(finished / "model").variables["denoiser"]
+    for kind, layers in expected.items():
+        for name, leaves in layers.items():
+            for key, value in leaves.items():
+                np.testing.assert_array_equal(own[kind][name][key], value)
+
+
 def test_a_likelihood_below_what_is_possible_is_told(data, mesh, tmp_path):
     # A fresh DnCNN is all but the identity, so its own shot leaves no noise to explain.
     task = system.joint_task(run_of(data, mesh, tmp_path, objective="self", weight=0.0), {})
@@ -164,7 +184,8 @@ def test_cross_samples_are_not_warned_of(finished):
         (("--objective", "crossed"), 2, "--objective"),
         (("--weight", "-1"), 2, "--weight must be at least 0"),
         (("--depth", "1"), 2, "--depth must be at least 2"),
-        (("--no-train-denoiser",), 2, "give --pretraining-steps"),
+        (("--no-train-denoiser",), 2, "give --pretraining-steps, or a trained one by --start-from"),
+        (("--start-from", "/nonexistent"), 3, "/nonexistent is not a folder"),
         (("--denoiser", "unet", "--features", "4"), 2, "must divide by 3"),
         (("--arch", "S-X9"), 2, "X9"),
         (("--dataset", "sidd_full"), 2, "--source"),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnoise.models.noiseflow import blocks
+from jaxnoise.nets import pixel_blocks as blocks
 
 
 def normal(seed, *shape):

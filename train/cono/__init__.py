@@ -1,0 +1,1 @@
+"""CoNo: noise learnt from clean images only."""
