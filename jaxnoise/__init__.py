@@ -48,23 +48,27 @@ __all__ = [
 ]
 
 
-def load(folder: str | os.PathLike) -> "Loaded":
+def load(folder: str | os.PathLike, *, max_bytes: int | None = None) -> "Loaded":
     """A trained model, ready to use: its functions take names of cameras and are compiled.
 
     Args:
         folder: written by `jaxnoise.io.save_model`, a trainer or `jaxnoise convert`.
+        max_bytes: that the tensors may take, as for `jaxnoise.io.load_model`; None for 2 GiB.
 
     Returns:
         An object with `sample`, `log_prob` and `denoise`, as the model has them, and `name`,
         `config` and `variables`.
 
     Raises:
-        DataError: something in the folder is missing, damaged or contradicts its description.
+        UsageError: `max_bytes` is below 1.
+        DataError: something in the folder is missing, damaged, too large or contradicts its
+            description.
     """
     from jaxnoise.io import load_model
     from jaxnoise.loaded import Loaded
 
-    return Loaded(*load_model(folder))
+    limit = {} if max_bytes is None else {"max_bytes": max_bytes}
+    return Loaded(*load_model(folder, **limit))
 
 
 def __getattr__(name: str) -> Any:

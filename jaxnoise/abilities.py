@@ -2,15 +2,13 @@
 
 from typing import NamedTuple
 
+from jaxnoise.image_protocols import ImageDenoiser, ImageSampler, SigmaImageSampler
 from jaxnoise.protocols import (
     DataStarted,
     Denoiser,
     Density,
     Described,
-    ImageDenoiser,
-    ImageSampler,
     Sampler,
-    SigmaImageSampler,
     SigmaSampler,
     TrainedDenoiser,
     TrainedDensity,
@@ -23,7 +21,7 @@ class Ability(NamedTuple):
     """What fulfilling a protocol means, to be read in a sentence about a model.
 
     Attributes:
-        protocol: of `jaxnoise.protocols`.
+        protocol: of `jaxnoise.protocols` or `jaxnoise.image_protocols`.
         does: what a model does that fulfils it.
         lacks: what is said of one that does not.
     """

@@ -3,7 +3,8 @@
 Models are modules, so a module is what fulfils a protocol: `isinstance(module, Density)` asks
 whether a model states densities. `jaxnoise.models.require` asks that of a model by its name, and
 says in a sentence what the model lacks. Samplers by camera and ISO number and samplers by level
-have functions of the same names, which are told apart by whether they take a `sigma`.
+have functions of the same names, which are told apart by whether they take a `sigma`. What works on
+one image of any size is in `jaxnoise.image_protocols`.
 
 In all of them `config` is the model's own `Config` and `variables` what it stores; images are (N,
 H, W, C), fractions of full scale; `noise` is `noisy - clean`; `camera` (N,) indexes
@@ -12,25 +13,21 @@ counts, and None where all do. `sigma` is a standard deviation of noise, a fract
 """
 
 import inspect
-from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import jax
-import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.curve import VARIANCE_FLOOR
-from jaxnoise.tiles import Progress
 
 
-class _BySigma(type(Protocol)):
+class BySigma(type(Protocol)):
     """Tells samplers apart that have functions of the same names."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         """Whether the functions are there, and take a `sigma` where those of the protocol do."""
         return super().__instancecheck__(instance) and all(
             _takes_sigma(getattr(instance, name)) == _takes_sigma(getattr(cls, name))
-            for name in ("sample", "sample_image")
+            for name in ("sample", "sample_bands", "sample_image")
             if hasattr(cls, name)
         )
 
@@ -61,7 +58,7 @@ class Density(Protocol):
 
 
 @runtime_checkable
-class Sampler(Protocol, metaclass=_BySigma):
+class Sampler(Protocol, metaclass=BySigma):
     """Makes noise for clean images and the conditions of the shot."""
 
     def sample(
@@ -80,28 +77,7 @@ class Sampler(Protocol, metaclass=_BySigma):
 
 
 @runtime_checkable
-class ImageSampler(Protocol, metaclass=_BySigma):
-    """Makes noise for one image of any size, worked on in parts."""
-
-    def sample_image(
-        self,
-        key: Array,
-        variables: Any,
-        config: Any,
-        clean: Float[np.ndarray, "h w c"],
-        camera: int,
-        iso: float,
-        *,
-        temperature: float = 1.0,
-        rows: int | None = None,
-        progress: Progress | None = None,
-    ) -> Float[np.ndarray, "h w c"]:
-        """Noise (H, W, C), float32; `rows` of the image are worked on at a time."""
-        ...
-
-
-@runtime_checkable
-class SigmaSampler(Protocol, metaclass=_BySigma):
+class SigmaSampler(Protocol, metaclass=BySigma):
     """Makes noise of a given level, for clean images."""
 
     def sample(
@@ -121,28 +97,6 @@ class SigmaSampler(Protocol, metaclass=_BySigma):
 
 
 @runtime_checkable
-class SigmaImageSampler(Protocol, metaclass=_BySigma):
-    """Makes noise of a given level, for one image of any size, worked on in parts."""
-
-    def sample_image(
-        self,
-        key: Array,
-        variables: Any,
-        config: Any,
-        clean: Float[np.ndarray, "h w c"],
-        sigma: float | Num[np.ndarray, ""] | Num[np.ndarray, "h w c"],
-        *,
-        temperature: float = 1.0,
-        rows: int | None = None,
-        progress: Progress | None = None,
-    ) -> Float[np.ndarray, "h w c"]:
-        """Noise (H, W, C), float32; `sigma` is one number, or one a pixel; `rows` of the image are
-        worked on at a time.
-        """
-        ...
-
-
-@runtime_checkable
 class Denoiser(Protocol):
     """Estimates clean images from noisy ones."""
 
@@ -150,27 +104,6 @@ class Denoiser(Protocol):
         self, variables: Any, config: Any, noisy: Float[Array, "n h w c"]
     ) -> Float[Array, "n h w c"]:
         """The estimate (N, H, W, C) in evaluation mode, not clipped."""
-        ...
-
-
-@runtime_checkable
-class ImageDenoiser(Protocol):
-    """Estimates one clean image of any size, worked on in parts."""
-
-    def denoise_image(
-        self,
-        variables: Any,
-        config: Any,
-        noisy: Float[np.ndarray, "h w c"],
-        *,
-        rows: int | None = None,
-        progress: Progress | None = None,
-        devices: Sequence[jax.Device] | None = None,
-    ) -> Float[np.ndarray, "h w c"]:
-        """The estimate (H, W, C), float32, not clipped; `rows` are worked on at a time.
-
-        Where `devices` are named, each of them works on a part of its own.
-        """
         ...
 
 

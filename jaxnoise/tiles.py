@@ -1,8 +1,8 @@
 """Parts of large images: bands of rows and tiles, and what is to be seen of the image for each."""
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Shaped
@@ -11,6 +11,22 @@ from jaxnoise.errors import UsageError
 
 Progress = Callable[[float], None]
 """Called with the part of an image that is done, from 0 to 1."""
+Band = tuple[slice, np.ndarray]
+"""Rows of an image, and what was made of them, shape (rows, W, C)."""
+
+
+@runtime_checkable
+class RowSource(Protocol):
+    """An image of which rows can be had, such as an array, or a file that is read by and by."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C) of the image."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        """Rows of the image, shape (rows, W, C); both ends of the slice are stated."""
+        ...
 
 
 class Part(NamedTuple):
@@ -91,6 +107,37 @@ def bands(height: int, rows: int) -> list[slice]:
         The rows of each band.
     """
     return [slice(start, min(height, start + rows)) for start in range(0, height, rows)]
+
+
+class Window:
+    """Rows that come in bands from the top, kept for as long as they are needed.
+
+    Args:
+        bands: the rows, shape (rows of the band, W, C), from the top without a gap.
+    """
+
+    def __init__(self, bands: Iterator[np.ndarray]):
+        self._bands, self._first = bands, 0
+        self._kept: np.ndarray | None = None
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Rows that are not forgotten; bands are taken until they are there.
+
+        Args:
+            start: number of the first row.
+            stop: number of the row behind the last one, at most the height of the image.
+        """
+        kept = next(self._bands) if self._kept is None else self._kept
+        while self._first + len(kept) < stop:
+            kept = np.concatenate([kept, next(self._bands)])
+        self._kept = kept
+        return kept[start - self._first : stop - self._first]
+
+    def forget(self, before: int) -> None:
+        """Says that rows above one that was reached are not needed any more."""
+        if self._kept is not None and before > self._first:
+            self._kept = self._kept[before - self._first :]
+            self._first = before
 
 
 def filled_up(values: Shaped[np.ndarray, "rows ..."], rows: int) -> Shaped[np.ndarray, "more ..."]:

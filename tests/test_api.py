@@ -1,11 +1,12 @@
 """The public names exist, and each says what it returns, what it takes and where it comes from."""
 
-import dataclasses
 import importlib
 import inspect
 import re
 
 import pytest
+
+from tests.docstrings import complaints
 
 pytestmark = pytest.mark.fast
 
@@ -15,15 +16,13 @@ PUBLIC = {
     "jaxnoise.loaded": ["Loaded"],
     "jaxnoise.tiles": ["Part", "bands", "spans", "rows_at_a_time", "check_image", "filled_up"],
     "jaxnoise.abilities": ["ABILITIES", "Ability", "what_it_lacks"],
+    "jaxnoise.image_protocols": ["ImageDenoiser", "ImageSampler", "SigmaImageSampler"],
     "jaxnoise.protocols": [
         "Denoiser",
         "Density",
         "Encoder",
         "Fitted",
-        "ImageDenoiser",
-        "ImageSampler",
         "Sampler",
-        "SigmaImageSampler",
         "SigmaSampler",
         "TrainedDenoiser",
         "TrainedDensity",
@@ -55,7 +54,7 @@ PUBLIC = {
         "CausalConv",
     ],
     "jaxnoise.models": ["get", "names", "require"],
-    "jaxnoise.models.noiseflow": [*MODEL, "describe", "sample_image"],
+    "jaxnoise.models.noiseflow": [*MODEL, "describe", "sample_bands", "sample_image"],
     "jaxnoise.models.cono": [
         "Config",
         "Terms",
@@ -65,6 +64,7 @@ PUBLIC = {
         "objective",
         "sample",
         "sample_and_update",
+        "sample_bands",
         "sample_image",
         "to_latent",
         "to_noise",
@@ -74,6 +74,7 @@ PUBLIC = {
         "init",
         "denoise",
         "denoise_and_update",
+        "denoise_bands",
         "denoise_image",
     ],
     "jaxnoise.models.noise2noiseflow": [
@@ -83,8 +84,10 @@ PUBLIC = {
         "joint_terms",
         "log_prob",
         "sample",
+        "sample_bands",
         "sample_image",
         "denoise",
+        "denoise_bands",
         "denoise_image",
         "recorrupt",
         "Terms",
@@ -185,7 +188,7 @@ WITH_SOURCE = {
     "jaxnoise.bijectors": {"SignalDependent", "Gain", "AffineCoupling", "Conv1x1", "ActNorm"},
     "jaxnoise.models.noiseflow": {"log_prob"},
     "jaxnoise.models.cono": {"init", "noise_mmd2", "objective", "sample", "to_latent", "to_noise"},
-    "jaxnoise.models.denoiser": {"denoise", "denoise_and_update", "denoise_image"},
+    "jaxnoise.models.denoiser": {"denoise", "denoise_and_update", "denoise_bands", "denoise_image"},
     "jaxnoise.models.noise2noiseflow": {"joint_loss", "joint_terms", "log_prob", "recorrupt"},
     "jaxnoise.noise.nlf": {"log_prob"},
     "jaxnoise.noise.at_sigma": {"sample"},
@@ -204,81 +207,6 @@ WITH_SOURCE = {
     "jaxnoise.metrics": {"marginal_kl", "ks", "psnr", "ssim"},
     "jaxnoise.raw": {"demosaic"},
 }
-
-SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Source|Sources|Yields):", re.MULTILINE)
-ARGUMENT = re.compile(r"^ {4}\*{0,2}(\w+)(?:, (\w+))*(?: \([^)]*\))?:", re.MULTILINE)
-
-
-def sections(docstring: str) -> dict[str, str]:
-    """The parts of a docstring by heading; the text before the first heading is under ""."""
-    pieces = SECTION.split(inspect.cleandoc(docstring))
-    return {"": pieces[0], **dict(zip(pieces[1::2], pieces[2::2], strict=True))}
-
-
-def documented(section: str) -> set[str]:
-    """Names described in an Args or Attributes section; `a, b: text` describes two."""
-    entries = (match.group(0).split("(")[0] for match in ARGUMENT.finditer(section))
-    return {name for entry in entries for name in re.findall(r"\w+", entry)}
-
-
-def complaints(name: str, thing: object) -> list[str]:
-    """What the docstrings of a function, or of a class and its methods, leave out."""
-    if inspect.isclass(thing):
-        return complaints_of_class(name, thing)
-    return complaints_of_function(name, thing)
-
-
-def complaints_of_class(name: str, thing: type) -> list[str]:
-    """What the docstrings of a class and of its own public methods leave out."""
-    found = first_sentence(name, thing.__doc__)
-    if dataclasses.is_dataclass(thing):
-        parts = sections(thing.__doc__ or "")
-        described = documented(parts.get("Attributes", "") + parts.get("Args", ""))
-        fields = {field.name for field in dataclasses.fields(thing)}
-        # Fields that a class inherits are described where they are defined.
-        own = fields & set(inspect.get_annotations(thing))
-        found += [f"{name}: field {field} is not described" for field in own - described]
-        found += [f"{name}: describes {field}, which it has not" for field in described - fields]
-    # The default of a field may be a function, which describes itself where it is defined.
-    is_dataclass = dataclasses.is_dataclass(thing)
-    own_fields = {one.name for one in dataclasses.fields(thing)} if is_dataclass else set()
-    for key, member in vars(thing).items():
-        if key in own_fields:
-            continue
-        if key == "__init__" and not dataclasses.is_dataclass(thing):
-            found += complaints_of_function(f"{name}.{key}", member, returns=False)
-        elif not key.startswith("_") and inspect.isfunction(inspect.unwrap(member)):
-            # A NamedTuple or dataclass carries functions made by the standard library.
-            if inspect.unwrap(member).__module__ == thing.__module__:
-                found += complaints_of_function(f"{name}.{key}", member)
-    return found
-
-
-def complaints_of_function(name: str, function: object, *, returns: bool = True) -> list[str]:
-    """What the docstring of one function leaves out or invents."""
-    docstring = inspect.getdoc(function)
-    found = first_sentence(name, docstring)
-    parts = sections(docstring or "")
-    taken = {
-        parameter
-        for parameter in inspect.signature(function).parameters
-        if parameter not in ("self", "cls") and not parameter.startswith("_")
-    }
-    described = documented(parts.get("Args", ""))
-    found += [f"{name}: argument {argument} is not described" for argument in taken - described]
-    found += [f"{name}: describes {argument}, no argument" for argument in described - taken]
-    nothing = inspect.signature(function).return_annotation in (None, "None")
-    if returns and taken and not nothing and "Returns" not in parts:
-        found.append(f"{name}: says not what it returns")
-    return found
-
-
-def first_sentence(name: str, docstring: str | None) -> list[str]:
-    """A complaint when there is no docstring, or one that does not open with a sentence."""
-    if not docstring:
-        return [f"{name}: no docstring"]
-    opening = inspect.cleandoc(docstring).split("\n\n")[0]
-    return [] if re.search(r"[.:?]$", opening) else [f"{name}: does not open with a sentence"]
 
 
 @pytest.mark.parametrize("module", PUBLIC)

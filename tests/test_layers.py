@@ -20,6 +20,7 @@ VOCABULARY = {
     for name in (
         "abilities",
         "errors",
+        "image_protocols",
         "batch",
         "conditions",
         "curve",

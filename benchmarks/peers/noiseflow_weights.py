@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from benchmarks.peers.noiseflow_torch import Conv1x1, Coupling, NoiseFlow
-from jaxnoise.bijectors.chain import SHARED, parse
+from jaxnoise.bijectors.chain import SHARED, layers_of
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def copy_weights(variables: Mapping[str, Any], config: Any, peer: NoiseFlow) -> 
     put(signal.camera, shared["camera"])
     put(peer.gain_val, shared["gain_val"])
     layers = iter([*peer.before_gain, *peer.after_gain])
-    for layer in parse(config.arch, config.channels):
+    for layer in layers_of(config):
         own = params.get(layer.name, {})
         if layer.kind == "conv1x1":
             put_matrix(next(layers), own, constants[layer.name])

@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -124,14 +125,27 @@ def builder(config: Config, data_dir: str) -> "Builder":
     return Builder(config=config, data_dir=data_dir)
 
 
-def read_pair(folder: Path, pair: Pair, reading: Reading = AS_USUAL) -> dict[str, np.ndarray]:
+def read_pair(
+    folder: Path,
+    pair: Pair,
+    reading: Reading = AS_USUAL,
+    known: Mapping[str, np.ndarray] = MappingProxyType({}),
+) -> dict[str, np.ndarray]:
     """Images of a pair by what they are (noisy, clean, noisy2), (H, W, C) of one size and type.
+
+    Args:
+        folder: of the index, resolved.
+        pair: a row of the index.
+        reading: how its files are read.
+        known: images by name that need not be read.
 
     Raises:
         DataError: if an image cannot be decoded, or they do not belong together.
     """
     images = {
-        kind: decode_image(reading.read(folder, name), name, max_pixels=reading.max_pixels)
+        kind: known[name]
+        if name in known
+        else decode_image(reading.read(folder, name), name, max_pixels=reading.max_pixels)
         for kind, name in pair.files.items()
     }
     noisy = images["noisy"]
@@ -201,7 +215,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         config: Any = self.builder_config
-        cameras = camera_names(config.index)
+        cameras = {name: number for number, name in enumerate(camera_names(config.index))}
         scenes = {name: number for number, name in enumerate(scene_names(config.index))}
         pairs = [(n, pair) for n, pair in enumerate(config.index.pairs) if pair.split == split]
         side = config.patch_size
@@ -209,8 +223,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         # them and is never read.
         black = np.zeros((side, side, config.channels), config.dtype)
         absent = {"clean": black} if config.index.clean_splits else {}
+        known: dict[str, np.ndarray] = {}
         for number, pair in tqdm(pairs, desc=f"pairs {split}", unit="image", disable=None):
-            images = read_pair(config.index.folder, pair, config.index.reading)
+            known = {name: known[name] for name in pair.files.values() if name in known}
+            images = read_pair(config.index.folder, pair, config.index.reading, known)
+            # Neighbours in a burst share a shot and the clean image.
+            known = {name: images[kind] for kind, name in pair.files.items()}
             height, width, _ = self._check_kind(images["noisy"], pair.noisy)
             steps = {
                 STEPS[kind]: np.float32(dequantisation_step(image))
@@ -226,7 +244,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                         {
                             **absent,
                             **{kind: image[window] for kind, image in images.items()},
-                            "camera": cameras.index(pair.camera),
+                            "camera": cameras[pair.camera],
                             "iso": pair.iso,
                             "image": number,
                             "scene": scenes[pair.scene],

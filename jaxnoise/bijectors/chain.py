@@ -44,6 +44,7 @@ __all__ = [
     "layer_builder",
     "kind_of",
     "latent_shape",
+    "layers_of",
     "own_variables",
     "parameter_groups",
     "parse",
@@ -67,7 +68,7 @@ KINDS: dict[str, LayerKind] = {
 
 
 MAX_LAYERS = 128
-"""Layers of a chain: a program of more takes minutes to compile, and of many more for ever."""
+"""Layers of a chain where nothing else is said: the time to compile grows with their number."""
 MAX_SIDE_FACTOR = 16
 """Side of the cells that squeezes make of pixels; channels grow by its square."""
 
@@ -98,13 +99,14 @@ def kind_of(layer: Layer) -> LayerKind:
     return KINDS[layer.kind]
 
 
-def parse(arch: str, channels: int) -> tuple[Layer, ...]:
+def parse(arch: str, channels: int, *, most: int | None = MAX_LAYERS) -> tuple[Layer, ...]:
     """The layers that an architecture string names, the data side first.
 
     Args:
         arch: the symbols of `tokens` joined by "-", the layer that touches the data first; CAM, a
             property of the gain, stands anywhere.
         channels: channels C >= 2 of the images.
+        most: layers that the chain may have; None for one that was checked.
 
     Returns:
         The layers in the order in which noise passes through them on its way to the latent.
@@ -115,7 +117,7 @@ def parse(arch: str, channels: int) -> tuple[Layer, ...]:
 
     Source: Noise Flow, Table 2.
     """
-    given, shown = arch.split("-", MAX_LAYERS + 1), _shown(arch)
+    given, shown = arch.split("-", -1 if most is None else most + 1), _shown(arch)
     for token in _tokens():
         if token.once and given.count(token.symbol) > 1:
             raise UsageError(
@@ -136,15 +138,34 @@ def parse(arch: str, channels: int) -> tuple[Layer, ...]:
             layers.append(Layer(kind, f"{len(layers):02d}_{kind}", channels, radius))
             channels *= KINDS[kind].zoom ** 2
             factor *= KINDS[kind].zoom
-        if len(layers) > MAX_LAYERS or factor > MAX_SIDE_FACTOR:
+        if most is not None and len(layers) > most:
             raise UsageError(
-                f"Architecture {shown} has more layers than can be worked with: use at most "
-                f"{MAX_LAYERS}, and squeezes of at most {MAX_SIDE_FACTOR} x {MAX_SIDE_FACTOR} "
-                "pixels in all."
+                f"Architecture {shown} has more than {most} layers, and the time to compile grows "
+                "with their number: use fewer, or raise max_layers of the model's Config in code."
+            )
+        if factor > MAX_SIDE_FACTOR:
+            raise UsageError(
+                f"Architecture {shown} squeezes more than can be worked with: use squeezes of at "
+                f"most {MAX_SIDE_FACTOR} x {MAX_SIDE_FACTOR} pixels in all."
             )
     if not layers:
         raise UsageError(f"Architecture {shown} has no layer: name at least one.")
     return tuple(layers)
+
+
+def layers_of(settings: Settings) -> tuple[Layer, ...]:
+    """The layers of a configuration, which has checked how many they are.
+
+    Args:
+        settings: the model's configuration.
+
+    Returns:
+        As `parse`.
+
+    Raises:
+        UsageError: as `parse`.
+    """
+    return parse(settings.arch, settings.channels, most=None)
 
 
 def _shown(text: str) -> str:
@@ -179,7 +200,7 @@ def side_factor(arch: str, channels: int) -> int:
     Raises:
         UsageError: as `parse`.
     """
-    return math.prod(kind_of(layer).zoom for layer in parse(arch, channels))
+    return math.prod(kind_of(layer).zoom for layer in parse(arch, channels, most=None))
 
 
 def latent_shape(settings: Settings, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -285,7 +306,7 @@ def build_chain(settings: Settings, build: Callable[[Layer], Any]) -> _distrax.C
     Returns:
         A `distrax.Chain` over events (H, W, C), forward from latent to noise.
     """
-    return _distrax.Chain([build(layer) for layer in parse(settings.arch, settings.channels)])
+    return _distrax.Chain([build(layer) for layer in layers_of(settings)])
 
 
 def parameter_groups(params: Mapping[str, Any]) -> dict[str, Any]:

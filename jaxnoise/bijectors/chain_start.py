@@ -14,8 +14,8 @@ from jaxnoise.bijectors.chain import (
     counted,
     kind_of,
     layer_builder,
+    layers_of,
     own_variables,
-    parse,
     valid_at,
 )
 from jaxnoise.bijectors.layer_kind import Images, Layer, Left, Networks, Own, Settings
@@ -40,7 +40,7 @@ def init_chain(key: Array, settings: Settings, networks: Networks) -> Variables:
         dictionary by layer name.
     """
     variables: Variables = {name: {} for name in COLLECTIONS}
-    for index, layer in enumerate(parse(settings.arch, settings.channels)):
+    for index, layer in enumerate(layers_of(settings)):
         own = kind_of(layer).init(jax.random.fold_in(key, index), layer, settings, networks)
         place = kind_of(layer).place(layer)
         for name, fresh in own.items():
@@ -74,7 +74,7 @@ def fit_chain(
     """
     batch = _only_counted(settings, batch)
     row = nearest_rows(batch.camera, batch.iso, isos=settings.isos)
-    layers = parse(settings.arch, settings.channels)
+    layers = layers_of(settings)
     shared = {kind_of(layer).shared: layer for layer in layers if kind_of(layer).fit_shared}
     for layer in shared.values():
         fit_shared = kind_of(layer).fit_shared
@@ -157,7 +157,7 @@ def describe_chain(variables: Variables, settings: Settings) -> dict[str, float]
     Returns:
         Numbers by name, as the kinds of the layers give them.
     """
-    layers = parse(settings.arch, settings.channels)
+    layers = layers_of(settings)
     values: dict[str, float] = {}
     for kind in dict.fromkeys(layer.kind for layer in layers):
         same = [layer for layer in layers if layer.kind == kind]

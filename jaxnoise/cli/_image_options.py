@@ -3,10 +3,12 @@
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
 from jaxnoise.errors import UsageError
 
 MAX_PIXELS = 150_000_000
+MAX_MODEL_BYTES = 2**31
 PHASES = ("RGGB", "GRBG", "GBRG", "BGGR")
 MOST_CPU_DEVICES = 1024
 IMAGES = """\
@@ -64,6 +66,22 @@ def add_image_arguments(parser: argparse.ArgumentParser, given: str, made: str) 
         metavar="N",
         type=int,
         help="image rows (packed ones of raw) at a time, which bounds what layers need [chosen]",
+    )
+
+
+def add_model_limit(group: Any) -> None:
+    """Adds how large a model may be.
+
+    Args:
+        group: of the command's parser, or the parser itself.
+    """
+    group.add_argument(
+        "--max-model-bytes",
+        metavar="N",
+        type=int,
+        default=MAX_MODEL_BYTES,
+        help="refuse models whose tensors take more; limits of their number and of layers grow "
+        f"with it [{MAX_MODEL_BYTES:,}]",
     )
 
 
@@ -133,6 +151,8 @@ def check_image_arguments(arguments: argparse.Namespace) -> tuple[float, ...] | 
         raise UsageError(f"--rows must be at least 1, not {arguments.rows}.")
     if arguments.max_pixels < 1:
         raise UsageError(f"--max-pixels must be at least 1, not {arguments.max_pixels}.")
+    if arguments.max_model_bytes < 1:
+        raise UsageError(f"--max-model-bytes must be at least 1, not {arguments.max_model_bytes}.")
     check_finite("--white-level", arguments.white_level)
     if arguments.black_level is None:
         return None

@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.images import PHOTOGRAPHS, StoredImage
-from jaxnoise.raw.levels import full_scale
+from jaxnoise.raw.levels import full_scale, to_fraction
 from jaxnoise.raw.mosaic import by_channel, mosaic_to_packed, packed_to_mosaic
 
 FLOATS_ABOVE = 1.5
@@ -184,6 +184,24 @@ class Layout(NamedTuple):
         kind = f"RGB images, {kind}" if photographs else kind
         given = f"a mosaic by --bayer {self.phase}" if self.phase else f"{channels} channel(s)"
         raise UsageError(f"{name} has {given}, {own}: give it {kind}.")
+
+
+class Fractions:
+    """An image as fractions of full scale, of which only the rows that are asked for are made.
+
+    Args:
+        stored: the image, packed if it is a mosaic, shape (H, W, C).
+        levels: from `Layout.levels`.
+        clip: whether what lies beyond black and white is taken for black and white.
+    """
+
+    def __init__(self, stored: np.ndarray, levels: dict[str, Any], *, clip: bool):
+        self._stored, self._levels, self._clip = stored, levels, clip
+        self.shape = stored.shape
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        fraction = to_fraction(self._stored[rows], **self._levels)
+        return np.clip(fraction, 0.0, 1.0, out=fraction) if self._clip else fraction
 
 
 def _spelt(stated: Any) -> str:

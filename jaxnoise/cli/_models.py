@@ -22,12 +22,13 @@ class Opened(Generic[Asked]):
     variables: dict[str, Any]
 
 
-def open_model(folder: Path, *protocols: type[Asked]) -> Opened[Asked]:
+def open_model(folder: Path, *protocols: type[Asked], max_bytes: int) -> Opened[Asked]:
     """The model of a folder; from here on the process keeps memory and compiled programs.
 
     Args:
         folder: written by `jaxnoise.io.save_model`.
-        protocols: of `jaxnoise.protocols`; the model must fulfil one.
+        protocols: of `jaxnoise.protocols` or `jaxnoise.image_protocols`; the model must fulfil one.
+        max_bytes: that the model's tensors may take.
 
     Returns:
         The module, and what it needs.
@@ -43,5 +44,5 @@ def open_model(folder: Path, *protocols: type[Asked]) -> Opened[Asked]:
     from jaxnoise import models
     from jaxnoise.io import load_model
 
-    name, config, variables = load_model(folder)
+    name, config, variables = load_model(folder, max_bytes=max_bytes)
     return Opened(models.require(name, *protocols, holder=f"{folder} holds"), config, variables)

@@ -6,13 +6,13 @@ import numpy as np
 
 from jaxnoise.cli._image_files import Job
 from jaxnoise.cli._image_jobs import write_like
-from jaxnoise.cli._layouts import Layout
+from jaxnoise.cli._layouts import Fractions, Layout
 from jaxnoise.cli._sample_photographs import Draw, check_finite_noise, noisy_photograph
-from jaxnoise.cli._sample_sources import Band, Light, Source
+from jaxnoise.cli._sample_sources import Source
 from jaxnoise.io.image_writer import write_image
 from jaxnoise.io.images import StoredImage
-from jaxnoise.raw.levels import add_noise, to_fraction
-from jaxnoise.tiles import Progress
+from jaxnoise.raw.levels import add_noise
+from jaxnoise.tiles import Band, Progress, RowSource
 
 
 def put_noise(
@@ -42,10 +42,9 @@ def put_noise(
         DataError: its numbers are out of range.
     """
     photograph = source.photographs and layout.phase is None and stored.pixels.shape[2] == 3
-    part = 0.5 if photograph else 1.0  # demosaicing is the other half
 
-    def draw(light: Light, shape: tuple[int, ...]) -> Iterator[Band]:
-        return source.bands(job.name, light, shape, lambda done: progress(part * done))
+    def draw(clean: RowSource) -> Iterator[Band]:
+        return source.bands(job.name, clean, progress)
 
     wanted = {"name": str(job.source), "keep_noise": job.noise_output is not None}
     if photograph:
@@ -82,9 +81,8 @@ def noisy_image(
         pixels: the clean image as stored, shape (H, W, C); C = 1 for a mosaic. Overwritten unless
             it is one.
         layout: what its numbers mean.
-        draw: from a function that gives rows of the clean image, packed if it is a mosaic, as a
-            fraction of full scale in [0, 1], and the shape of the image, to noise of the same unit,
-            rows by rows from the top.
+        draw: from the clean image, packed if it is a mosaic, as a fraction of full scale in
+            [0, 1], to noise of the same unit, rows by rows from the top.
         name: what to call the image in errors.
         keep_noise: whether the noise alone is wanted.
 
@@ -103,13 +101,8 @@ def noisy_image(
         packed = packed.copy()
     highest = max(float(levels["white_level"]), float(packed.max()))
     kept = np.empty(packed.shape, np.float32) if keep_noise else None
-
-    def light(rows: slice) -> np.ndarray:
-        clean = to_fraction(packed[rows], **levels)
-        # What lies beyond black and white has the noise of black and white.
-        return np.clip(clean, 0.0, 1.0, out=clean)
-
-    for rows, noise in draw(light, packed.shape):
+    # What lies beyond black and white has the noise of black and white.
+    for rows, noise in draw(Fractions(packed, levels, clip=True)):
         check_finite_noise(noise, name)
         if kept is not None:
             kept[rows] = noise

@@ -8,19 +8,10 @@ from typing import Any
 import numpy as np
 
 from jaxnoise.cli._models import Opened, open_model
-from jaxnoise.cli._sample_sources import (
-    PACKED,
-    SCALE,
-    Band,
-    Light,
-    Source,
-    any_of,
-    iso_of,
-    words_of,
-)
+from jaxnoise.cli._sample_sources import PACKED, SCALE, Source, any_of, iso_of, words_of
 from jaxnoise.errors import UsageError
 from jaxnoise.io.noise_profile import NoiseProfile, variance
-from jaxnoise.tiles import Progress
+from jaxnoise.tiles import Band, Progress, RowSource
 
 
 @dataclass(frozen=True)
@@ -46,20 +37,21 @@ class Wanted:
     rows: int | None
 
 
-def open_noise(folder: Path, wanted: Wanted) -> Source:
+def open_noise(folder: Path, wanted: Wanted, *, max_bytes: int) -> Source:
     """The noise of a model, which knows cameras or takes a level.
 
     Args:
         folder: of the model.
         wanted: what the options say.
+        max_bytes: that the model's tensors may take.
 
     Raises:
         UsageError: the model makes no noise, or needs other options.
-        DataError: the folder is damaged or holds no model.
+        DataError: the folder is damaged, holds no model or one that is too large.
     """
-    from jaxnoise.protocols import ImageSampler, SigmaImageSampler
+    from jaxnoise.image_protocols import ImageSampler, SigmaImageSampler
 
-    opened = open_model(folder, ImageSampler, SigmaImageSampler)
+    opened = open_model(folder, ImageSampler, SigmaImageSampler, max_bytes=max_bytes)
     model: Any = opened.model
     if isinstance(model, SigmaImageSampler):
         return LevelNoise(opened, wanted)
@@ -76,19 +68,15 @@ class _ModelNoise(Source):
         self._key = jax.random.key(wanted.seed)
         self.channels = opened.config.channels
 
-    def bands(
-        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
-    ) -> Iterator[Band]:
-        """Noise of an image, all rows at once; see `Source.bands`."""
+    def bands(self, name: str, clean: RowSource, progress: Progress) -> Iterator[Band]:
+        """Noise of an image, rows by rows; see `Source.bands`."""
         import jax
 
         opened = self._opened
         key = self._key
         for word in words_of(name):
             key = jax.random.fold_in(key, word)
-        whole = slice(0, shape[0])
-        clean = light(whole)
-        noise = opened.model.sample_image(
+        return opened.model.sample_bands(
             key,
             opened.variables,
             opened.config,
@@ -98,9 +86,8 @@ class _ModelNoise(Source):
             rows=self._wanted.rows,
             progress=progress,
         )
-        yield whole, noise
 
-    def _conditions(self, clean: np.ndarray) -> tuple[Any, ...]:
+    def _conditions(self, clean: RowSource) -> tuple[Any, ...]:
         """What the model is told beside the clean image."""
         raise NotImplementedError
 
@@ -134,7 +121,7 @@ class CameraNoise(_ModelNoise):
         at_iso = "ISO not stated" if self._iso == NOT_STATED else f"ISO {self._iso:g}"
         self.description = f"the noise of {camera} at {at_iso}"
 
-    def _conditions(self, clean: np.ndarray) -> tuple[Any, ...]:
+    def _conditions(self, clean: RowSource) -> tuple[Any, ...]:
         return self._camera, self._iso
 
 
@@ -170,9 +157,19 @@ class LevelNoise(_ModelNoise):
         self.linear = True
         self.description = f"the model's noise of the level of {profile.name} at ISO {iso:g}"
 
-    def _conditions(self, clean: np.ndarray) -> tuple[Any, ...]:
+    def _conditions(self, clean: RowSource) -> tuple[Any, ...]:
         if self._at_iso is None:
             assert self._wanted.sigma is not None
             return (self._wanted.sigma / SCALE,)
-        level = variance(clean, *self._at_iso)
-        return (np.sqrt(level, out=level),)
+        return (_Levels(clean, *self._at_iso),)
+
+
+class _Levels:
+    """The level of the noise at each pixel of an image, of which only rows are made."""
+
+    def __init__(self, clean: RowSource, shot: np.ndarray, read: np.ndarray):
+        self._clean, self._at_iso, self.shape = clean, (shot, read), clean.shape
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        level = variance(self._clean[rows], *self._at_iso)
+        return np.sqrt(level, out=level)

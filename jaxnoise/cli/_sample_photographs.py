@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxnoise.cli._layouts import Layout
-from jaxnoise.cli._sample_sources import Band, Light
+from jaxnoise.cli._layouts import Fractions, Layout
 from jaxnoise.errors import DataError
 from jaxnoise.raw.bayer import mosaic_rgb
 from jaxnoise.raw.demosaicing import LEAST, demosaic_bands
 from jaxnoise.raw.levels import from_fraction, to_fraction
 from jaxnoise.raw.mosaic import mosaic_to_packed, packed_to_mosaic
+from jaxnoise.tiles import Band, RowSource, Window
 
-Draw = Callable[[Light, tuple[int, ...]], Iterator[Band]]
-"""From a function that gives rows of a clean image, packed if it is a mosaic, as a fraction of full
-scale in [0, 1], and the shape of the image, to noise of the same unit, rows by rows from the top.
+Draw = Callable[[RowSource], Iterator[Band]]
+"""From a clean image, packed if it is a mosaic, as a fraction of full scale in [0, 1], to noise of
+the same unit, rows by rows from the top.
 """
 PHASE = "RGGB"
 
@@ -35,10 +35,10 @@ def noisy_photograph(
     keep_clean: bool,
     rows: int | None,
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """An RGB image with noise that was put on its mosaic.
+    """An RGB image with noise that was put on its mosaic; no copy of it is made in floats.
 
     Args:
-        pixels: the clean image as stored, shape (H, W, 3).
+        pixels: the clean image as stored, shape (H, W, 3). Overwritten.
         layout: what its numbers mean.
         draw: of the noise, for packed raw.
         name: what to call the image in errors.
@@ -63,28 +63,26 @@ def noisy_photograph(
             f"{name} has {height}x{width} pixels, too few for a mosaic: give at least "
             f"{LEAST}x{LEAST}, or leave it out."
         )
-    size = (height, width)
     levels, packed_levels = _levels(layout, pixels)
-    noisy_mosaic = np.empty(size, np.float32)
-    # Made before the noise, so that it is said at once where demosaicing is not installed.
-    demosaiced = demosaic_bands(noisy_mosaic, phase=PHASE, rows=rows)
     packed = mosaic_to_packed(mosaic_rgb(pixels), PHASE)
-    noisy_mosaic[:] = packed_to_mosaic(_with_noise(packed, packed_levels, draw, name), PHASE, size)
+    with_noise = _Mosaic(_WithNoise(packed, packed_levels, draw, name), (height, width))
+    # Nothing is drawn yet: it is said at once where demosaicing is not installed.
+    demosaiced = demosaic_bands(with_noise, phase=PHASE, rows=rows)
     highest = max(float(levels["white_level"]), float(pixels.max()))
 
     def stored(colours: np.ndarray) -> np.ndarray:
         numbers = from_fraction(colours, np.float32, **levels)
         return np.clip(np.rint(numbers), 0, highest) if pixels.dtype.kind in "iu" else numbers
 
-    noisy = np.empty_like(pixels)
+    noisy = pixels if pixels.flags.writeable else np.empty_like(pixels)
     if not keep_noise and not keep_clean:
         for band, colours in demosaiced:
             noisy[band] = stored(colours)
         return noisy, None, None
     noise = np.empty(pixels.shape, np.float32) if keep_noise else None
     clean = np.empty_like(pixels) if keep_clean else None
-    clean_mosaic = packed_to_mosaic(to_fraction(packed, **packed_levels), PHASE, size)
-    without_noise = demosaic_bands(clean_mosaic, phase=PHASE, rows=rows)
+    alone = _Mosaic(Fractions(packed, packed_levels, clip=False), (height, width))
+    without_noise = demosaic_bands(alone, phase=PHASE, rows=rows)
     for (band, colours), (_, clean_colours) in zip(demosaiced, without_noise, strict=True):
         noisy[band] = stored(colours)
         if noise is not None:
@@ -94,19 +92,38 @@ def noisy_photograph(
     return noisy, noise, clean
 
 
-def _with_noise(packed: np.ndarray, levels: dict[str, Any], draw: Draw, name: str) -> np.ndarray:
-    """Packed raw with noise, as a fraction of full scale: no converter has rounded it yet."""
+class _WithNoise:
+    """Packed raw with noise, as a fraction of full scale: no converter has rounded it yet.
 
-    def light(rows: slice) -> np.ndarray:
-        clean = to_fraction(packed[rows], **levels)
+    Rows are asked for from the top; those above the ones that were asked for last are gone.
+    """
+
+    def __init__(self, packed: np.ndarray, levels: dict[str, Any], draw: Draw, name: str):
+        self._packed, self._levels, self._name = packed, levels, name
+        self.shape = packed.shape
         # What lies beyond black and white has the noise of black and white.
-        return np.clip(clean, 0.0, 1.0, out=clean)
+        self._noisy = Window(self._bands(draw(Fractions(packed, levels, clip=True))))
 
-    noisy = np.empty(packed.shape, np.float32)
-    for rows, noise in draw(light, packed.shape):
-        check_finite_noise(noise, name)
-        noisy[rows] = to_fraction(packed[rows], **levels) + noise
-    return noisy
+    def _bands(self, drawn: Iterator[Band]) -> Iterator[np.ndarray]:
+        for rows, noise in drawn:
+            check_finite_noise(noise, self._name)
+            yield to_fraction(self._packed[rows], **self._levels) + noise
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        self._noisy.forget(rows.start)
+        return self._noisy.rows(rows.start, rows.stop)
+
+
+class _Mosaic:
+    """The mosaic of packed raw, of which only the rows that are asked for are made."""
+
+    def __init__(self, packed: RowSource, size: tuple[int, int]):
+        self._packed, self.shape = packed, size
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        # Bands begin with a whole pair of rows, and only the last one may end within a pair.
+        packed = self._packed[slice(rows.start // 2, (rows.stop + 1) // 2)]
+        return packed_to_mosaic(packed, PHASE, (rows.stop - rows.start, self.shape[1]))
 
 
 def _levels(layout: Layout, pixels: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,24 +2,20 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from jaxnoise import tiles
 from jaxnoise.errors import UsageError
 from jaxnoise.io.noise_profile import NoiseProfile
-from jaxnoise.tiles import Progress
+from jaxnoise.tiles import Band, Progress, RowSource
 
 BAND_VALUES = 2**20
 PACKED = 4
 """Channels of packed raw, which noise profiles are of."""
 SCALE = 255.0
 """What full scale is in the unit of --sigma, whatever the files hold."""
-Light = Callable[[slice], np.ndarray]
-"""From rows of an image to them as fractions of full scale."""
-Band = tuple[slice, np.ndarray]
-"""Rows of an image, and their noise."""
 
 
 class Source:
@@ -37,19 +33,17 @@ class Source:
     linear = False
     photographs = False
 
-    def bands(
-        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
-    ) -> Iterator[Band]:
+    def bands(self, name: str, clean: RowSource, progress: Progress) -> Iterator[Band]:
         """Noise of an image, rows by rows from the top.
 
         Args:
             name: the image's name.
-            light: gives rows of the image as fractions of full scale in [0, 1].
-            shape: (H, W, C) of the image.
+            clean: the image, as fractions of full scale in [0, 1]; rows of which noise was given
+                may be overwritten.
             progress: called with the fraction done.
 
-        Yields:
-            Rows, and their noise in the same unit.
+        Returns:
+            An iterator over rows and their noise in the same unit.
         """
         raise NotImplementedError
 
@@ -63,23 +57,20 @@ class ShotReadNoise(Source):
         self._shot, self._read, self._seed, self._rows = shot, read, seed, rows
         self.description = f"noise of variance {shot:g} * clean + {read:g}"
 
-    def bands(
-        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
-    ) -> Iterator[Band]:
+    def bands(self, name: str, clean: RowSource, progress: Progress) -> Iterator[Band]:
         """Noise of an image, rows by rows; see `Source.bands`."""
         from jaxnoise.noise import shot_read
 
         random = _GoesOn(np.random.PCG64(np.random.SeedSequence([self._seed, *words_of(name)])))
-        rows = tiles.rows_at_a_time(self._rows, math.prod(shape[1:]), most=BAND_VALUES)
-        for band in tiles.bands(shape[0], rows):
-            clean = light(band)
+        rows = tiles.rows_at_a_time(self._rows, math.prod(clean.shape[1:]), most=BAND_VALUES)
+        for band in tiles.bands(clean.shape[0], rows):
             yield (
                 band,
                 shot_read.sample_image(
-                    random, clean, shot=self._shot, read=self._read, rows=self._rows
+                    random, clean[band], shot=self._shot, read=self._read, rows=self._rows
                 ),
             )
-            progress(band.stop / shape[0])
+            progress(band.stop / clean.shape[0])
 
 
 class WhiteNoise(ShotReadNoise):
@@ -110,23 +101,19 @@ class ProfileNoise(Source):
         ]
         self.description = f"the noise of {profile.name}'s profile at ISO {iso:g}"
 
-    def bands(
-        self, name: str, light: Light, shape: tuple[int, ...], progress: Progress
-    ) -> Iterator[Band]:
+    def bands(self, name: str, clean: RowSource, progress: Progress) -> Iterator[Band]:
         """Noise of an image, rows by rows; see `Source.bands`."""
 
         def of_channel(channel: int) -> Iterator[Band]:
-            plane = (*shape[:2], 1)
-            own = self._channels[channel]
             # A stream of its own, which a name of the file system cannot have.
-            return own.bands(
+            return self._channels[channel].bands(
                 f"{name}\0{channel}",
-                lambda rows: light(rows)[..., channel : channel + 1],
-                plane,
+                _OneChannel(clean, channel),
                 progress if channel == PACKED - 1 else lambda _: None,
             )
 
         first, others = of_channel(0), [of_channel(channel) for channel in range(1, PACKED)]
+        # All four have seen rows before any of them is given.
         for rows, noise in first:
             yield rows, np.concatenate([noise, *(next(other)[1] for other in others)], -1)
 
@@ -149,6 +136,17 @@ def iso_of(profile: NoiseProfile, iso: float | None) -> float:
             f"{any_of(profile.isos)}, or what lies between two of them."
         )
     return float(profile.isos[0])
+
+
+class _OneChannel:
+    """One channel of an image."""
+
+    def __init__(self, image: RowSource, channel: int):
+        self._image, self._channel = image, channel
+        self.shape = (*image.shape[:2], 1)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return self._image[rows][..., self._channel : self._channel + 1]
 
 
 class _GoesOn(np.random.Generator):

@@ -74,8 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{checkpoint} ({source})", flush=True)
 
     from jaxnoise import interop, models
+    from jaxnoise.image_protocols import ImageDenoiser, ImageSampler
     from jaxnoise.io import save_model
-    from jaxnoise.protocols import ImageDenoiser, ImageSampler, TrainedModel
+    from jaxnoise.protocols import TrainedModel
 
     config, variables = getattr(interop, source)(checkpoint)
     name = MODELS[source]

@@ -9,6 +9,7 @@ from jaxnoise.cli._image_options import (
     add_cpu_devices,
     add_image_arguments,
     add_level_arguments,
+    add_model_limit,
     check_cpu_devices,
     check_image_arguments,
 )
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="folder with config.json and model.safetensors",
     )
+    add_model_limit(parser)
     add_cpu_devices(parser)
     add_level_arguments(parser)
 
@@ -69,14 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
     jobs, left_alone = plan(
         arguments.inputs, arguments.output, force=arguments.force, format=arguments.format
     )
-    denoiser = Denoiser(arguments.model, rows=arguments.rows, cpu_devices=arguments.cpu_devices)
+    denoiser = Denoiser(
+        arguments.model,
+        rows=arguments.rows,
+        cpu_devices=arguments.cpu_devices,
+        max_bytes=arguments.max_model_bytes,
+    )
     layout = Layout(arguments.bayer, black_level, arguments.white_level)
 
     def change(job, stored, own_layout, progress):
         return denoised_image(
             stored.pixels,
             own_layout,
-            lambda noisy: denoiser.denoise(noisy, progress),
+            lambda noisy: denoiser.bands(noisy, progress),
             name=str(job.source),
         )
 

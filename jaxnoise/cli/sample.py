@@ -10,6 +10,7 @@ from jaxnoise.cli._image_options import (
     OUTPUTS,
     add_image_arguments,
     add_level_arguments,
+    add_model_limit,
     check_finite,
     check_image_arguments,
 )
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--temperature", metavar="T", type=float, help="factor on the model's latent [1]"
     )
+    add_model_limit(model)
     level = parser.add_argument_group("level of the noise, for models that take one, or alone")
     level.add_argument(
         "--sigma",
@@ -170,7 +172,7 @@ def _source(arguments: argparse.Namespace) -> "Source":
         wanted = Wanted(
             arguments.camera, arguments.iso, arguments.sigma, profile, temperature, **common
         )
-        return open_noise(arguments.model, wanted)
+        return open_noise(arguments.model, wanted, max_bytes=arguments.max_model_bytes)
     if profile is not None:
         return sources.ProfileNoise(profile, arguments.iso, **common)
     if arguments.sigma is not None:

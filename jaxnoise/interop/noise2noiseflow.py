@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnoise.bijectors.chain import SHARED, parse
+from jaxnoise.bijectors.chain import SHARED, layers_of
 from jaxnoise.bijectors.conv1x1 import decompose
 from jaxnoise.bijectors.coupling import kept_channels
 from jaxnoise.errors import UsageError
@@ -109,7 +109,7 @@ def _width(state: State, kinds: list[str]) -> int:
 def _flow(state: State, config: noiseflow.Config) -> dict[str, Any]:
     variables: dict[str, Any] = {"params": {}, "batch_stats": {}, "constants": {}}
     params = variables["params"]
-    for place, layer in enumerate(parse(config.arch, config.channels)):
+    for place, layer in enumerate(layers_of(config)):
         scope = f"{FLOW}{place}"
         if layer.kind == "conv1x1":
             factors = _factors(state, scope, layer.channels)

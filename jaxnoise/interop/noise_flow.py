@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
-from jaxnoise.bijectors.chain import SHARED, Layer, parse
+from jaxnoise.bijectors.chain import SHARED, Layer, layers_of
 from jaxnoise.bijectors.coupling import kept_channels
 from jaxnoise.errors import DataError
 from jaxnoise.interop.tensor_bundle import (
@@ -165,7 +165,7 @@ def _spelling(
     config: Config, steps: list[str]
 ) -> Iterator[tuple[str, tuple[tuple[str, ...], tuple[int, ...]]]]:
     """Every tensor of an architecture: its name, where it goes, its shape."""
-    layers = iter(parse(config.arch, config.channels))
+    layers = iter(layers_of(config))
     couplings = 0
     for place, kind in enumerate(steps):
         layer = next(layers)

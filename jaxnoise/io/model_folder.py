@@ -16,18 +16,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnoise.errors import DataError, UsageError
-from jaxnoise.io.model_variables import build_config, check_variables, leaves_of
+from jaxnoise.io.model_variables import (
+    MAX_TENSOR_BYTES,
+    RAISE,
+    ModelLimits,
+    build_config,
+    check_variables,
+    leaves_of,
+)
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 MAX_CONFIG_BYTES = 16 * 2**20
 MAX_TENSORS = 10_000
-"""Tensors, and groups of none, that a model may have."""
+"""Tensors, and groups of none, that a model may have. Like all limits it is for `MAX_TENSOR_BYTES`
+and grows with the number of bytes that a caller allows."""
 MAX_NAME = 1000
 """Characters of the name of a tensor, slashes included."""
-MAX_TENSOR_BYTES = 2**31
-"""Bytes that the tensors of a model may take."""
 
 
 class LoadedModel(NamedTuple):
@@ -64,11 +70,6 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
     folder = Path(folder)
     _refuse_other_contents(folder)
     tensors, empty = _flatten(variables)
-    if len(tensors) + len(empty) > MAX_TENSORS:
-        raise UsageError(
-            f"{len(tensors) + len(empty)} variables are too many for a model folder, which holds "
-            f"at most {MAX_TENSORS}."
-        )
     description = {
         "format": FORMAT,
         "name": name,
@@ -103,25 +104,31 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
     return folder
 
 
-def load_model(folder: str | os.PathLike) -> LoadedModel:
+def load_model(folder: str | os.PathLike, *, max_bytes: int = MAX_TENSOR_BYTES) -> LoadedModel:
     """Reads a model folder, checking config.json and every tensor against their sha256.
 
     Args:
         folder: a folder written by `save_model`.
+        max_bytes: that the tensors may take; models of more are refused before they are read, and
+            so are those of more than 10,000 tensors or 128 layers; these two limits grow with this
+            one.
 
     Returns:
         The model's name, its `Config` and its variables.
 
     Raises:
-        DataError: something is missing, damaged or contradicts config.json, or the variables are
-            not those of a model of this configuration.
+        UsageError: `max_bytes` is below 1.
+        DataError: something is missing, damaged, too large or contradicts config.json, or the
+            variables are not those of a model of this configuration.
     """
-    folder = Path(folder)
-    description = _read_description(folder)
+    if max_bytes < 1:
+        raise UsageError(f"max_bytes must be at least 1, not {max_bytes}.")
+    folder, limits = Path(folder), ModelLimits(max_bytes)
+    description = _read_description(folder, limits)
     name, declared = description["name"], description["tensors"]
-    config = build_config(name, description["config"], folder / CONFIG_FILE)
+    config = build_config(name, description["config"], folder / CONFIG_FILE, limits)
     check_variables(name, config, declared, description["empty"], folder / CONFIG_FILE)
-    tensors = _read_tensors(folder, declared)
+    tensors = _read_tensors(folder, declared, limits)
     import jax.numpy as jnp
 
     arrays = {path: jnp.asarray(tensor) for path, tensor in tensors.items()}
@@ -173,13 +180,15 @@ def _checksum(description: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
+def _read_description(folder: Path, limits: ModelLimits) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder: give the folder that holds {CONFIG_FILE}.")
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES or not path.is_file():
-            raise DataError(f"{path} is too large or no file: export the model again.")
+        if not path.is_file() and path.exists():
+            raise DataError(f"{path} is no file: export the model again.")
+        if path.stat().st_size > (most := limits.grown(MAX_CONFIG_BYTES)):
+            raise DataError(f"{path} has more than {most:,} bytes: {RAISE}.")
         description = json.loads(path.read_text(encoding="utf-8"))
     except DataError:
         raise
@@ -198,11 +207,12 @@ def _read_description(folder: Path) -> dict[str, Any]:
             raise DataError(f"{path} lacks a usable {key!r}: export the model again.")
     if not all(isinstance(name, str) and name for name in description["empty"]):
         raise DataError(f"{path} lacks a usable 'empty': export the model again.")
-    names = [*description["tensors"], *description["empty"]]
-    if len(names) > MAX_TENSORS or any(len(name) > MAX_NAME for name in names):
+    names, most = [*description["tensors"], *description["empty"]], limits.grown(MAX_TENSORS)
+    if len(names) > most:
+        raise DataError(f"{path} names {len(names):,} variables, more than {most:,}: {RAISE}.")
+    if any(len(name) > MAX_NAME for name in names):
         raise DataError(
-            f"{path} names {len(names):,} variables, or one by more than {MAX_NAME} characters: "
-            f"at most {MAX_TENSORS:,} are read, so export the model again."
+            f"{path} names a variable by more than {MAX_NAME} characters: export the model again."
         )
     if description["sha256"] != _checksum(description):
         raise DataError(f"{path} is damaged or was edited by hand: export the model again.")
@@ -216,7 +226,9 @@ def _hint(folder: Path) -> str:
     return f" (did you mean {model}?): give the folder of a model" if found else ""
 
 
-def _read_tensors(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarray]:
+def _read_tensors(
+    folder: Path, declared: dict[str, Any], limits: ModelLimits
+) -> dict[str, np.ndarray]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -225,13 +237,11 @@ def _read_tensors(folder: Path, declared: dict[str, Any]) -> dict[str, np.ndarra
     size = sum(
         math.prod(found["shape"]) * np.dtype(found["dtype"]).itemsize for found in declared.values()
     )
-    if size > MAX_TENSOR_BYTES:
-        raise DataError(
-            f"{path} would hold {size:,} bytes: at most {MAX_TENSOR_BYTES:,} of a model are read."
-        )
+    if size > limits.bytes:
+        raise DataError(f"{path} would hold {size:,} bytes, more than {limits.bytes:,}: {RAISE}.")
     try:
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > size + MAX_CONFIG_BYTES:
+        if not stat.S_ISREG(found.st_mode) or found.st_size > size + limits.grown(MAX_CONFIG_BYTES):
             raise DataError(
                 f"{path} is no regular file, or much longer than the tensors that {CONFIG_FILE} "
                 "names: export the model again."

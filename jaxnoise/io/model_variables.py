@@ -3,29 +3,80 @@
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnoise.errors import DataError, UsageError
 
+MAX_TENSOR_BYTES = 2**31
+"""Bytes that the tensors of a model may take where nothing else is said."""
+MAX_LAYERS = 128
+"""Layers that the configuration of a model may allow itself where nothing else is said."""
+RAISE = "use a smaller model, or raise the limit with --max-model-bytes (max_bytes= in code)"
 
-def build_config(name: str, fields: dict, path: Path) -> Any:
+
+class ModelLimits(NamedTuple):
+    """How large a model may be.
+
+    Attributes:
+        bytes: of its tensors; what a model may have of everything else grows with it.
+    """
+
+    bytes: int = MAX_TENSOR_BYTES
+
+    def grown(self, limit: int) -> int:
+        """A limit that is for `MAX_TENSOR_BYTES`, for more bytes where they are allowed.
+
+        Args:
+            limit: of anything.
+
+        Returns:
+            The limit for `bytes`.
+        """
+        return max(limit, limit * self.bytes // MAX_TENSOR_BYTES)
+
+    def check_layers(self, fields: dict, path: Path) -> None:
+        """Refuses a configuration that allows itself more layers than are compiled unasked.
+
+        Args:
+            fields: of the configuration and of those within it, as JSON has them.
+            path: where they were read, for errors.
+
+        Raises:
+            DataError: says which number is too large.
+        """
+        most = self.grown(MAX_LAYERS)
+        for key, value in fields.items():
+            if isinstance(value, dict):
+                self.check_layers(value, path)
+            elif key == "max_layers" and isinstance(value, int) and value > most:
+                raise DataError(
+                    f"{path} describes a model of up to {value:,} layers, more than {most:,}: "
+                    f"{RAISE}."
+                )
+
+
+def build_config(name: str, fields: dict, path: Path, limits: ModelLimits) -> Any:
     """The `Config` of a model.
 
     Args:
         name: of the model.
         fields: of its configuration, as JSON has them.
         path: where they were read, for errors.
+        limits: that the model must keep.
 
     Raises:
-        DataError: there is no such model, or it has no such configuration.
+        DataError: there is no such model, it has no such configuration, or too many layers.
     """
+    limits.check_layers(fields, path)
     # The registry is looked up by name at the time of the call: reading files stays below the
     # models in the order of imports, and the name picks from a table instead of naming a module.
     models = importlib.import_module("jaxnoise.models")
     try:
         return models.get(name).Config(**{key: _tuples(value) for key, value in fields.items()})
+    except MemoryError:
+        raise  # says nothing about the folder
     except Exception as error:  # its fields may hold anything that JSON can
         raise DataError(
             f"{path} does not describe a model that this version of jaxnoise "
@@ -59,6 +110,8 @@ def check_variables(
     model = importlib.import_module("jaxnoise.models").get(name)
     try:
         made = jax.eval_shape(lambda: model.init(jax.random.key(0), config))
+    except MemoryError:
+        raise
     except Exception as error:  # whatever a configuration that nobody has tried leads to
         raise DataError(
             f"{path} does not describe a model that can be made ({_reason(error)}): export the "

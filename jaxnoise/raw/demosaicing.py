@@ -10,7 +10,7 @@ from jaxtyping import Float
 from jaxnoise.checks import check_fractions
 from jaxnoise.errors import UsageError
 from jaxnoise.raw.mosaic import PHASES
-from jaxnoise.tiles import bands, rows_at_a_time
+from jaxnoise.tiles import RowSource, bands, rows_at_a_time
 
 REACH = 12
 """Rows above and below that are given to a band, even, so that a phase stays as it is. A pixel's
@@ -52,12 +52,14 @@ def demosaic(
 
 
 def demosaic_bands(
-    mosaic: Float[np.ndarray, "H W"], *, phase: str = "RGGB", rows: int | None = None
+    mosaic: Float[np.ndarray, "H W"] | RowSource, *, phase: str = "RGGB", rows: int | None = None
 ) -> Iterator[tuple[slice, Float[np.ndarray, "h W 3"]]]:
     """What `demosaic` gives, rows by rows from the top.
 
     Args:
-        mosaic: as for `demosaic`.
+        mosaic: as for `demosaic`, or anything else of shape (H, W) that gives rows of such a mosaic
+            as floats. They are asked for from the top, each band with up to 12 rows above and below
+            it, so that rows are asked for again, but none above those of the band before.
         phase: as for `demosaic`.
         rows: as for `demosaic`.
 
@@ -67,8 +69,9 @@ def demosaic_bands(
     Raises:
         UsageError: as for `demosaic`.
     """
-    check_fractions(mosaic=mosaic)
-    if mosaic.ndim != 2 or min(mosaic.shape) < LEAST:
+    if isinstance(mosaic, np.ndarray):
+        check_fractions(mosaic=mosaic)
+    if len(mosaic.shape) != 2 or min(mosaic.shape) < LEAST:
         raise UsageError(
             f"a mosaic of shape {mosaic.shape} cannot be demosaiced: give one of shape (H, W) and "
             f"at least {LEAST}x{LEAST} pixels."
@@ -80,13 +83,14 @@ def demosaic_bands(
 
 
 def _bands(
-    mosaic: np.ndarray, phase: str, rows: int, menon: Demosaic
+    mosaic: np.ndarray | RowSource, phase: str, rows: int, menon: Demosaic
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    for band in bands(len(mosaic), rows):
+    height = mosaic.shape[0]
+    for band in bands(height, rows):
         start = max(0, band.start - REACH)
-        seen = mosaic[start : band.stop + REACH]
+        seen = mosaic[start : min(height, band.stop + REACH)]
         colours = menon(seen, phase)[band.start - start : band.stop - start]
-        yield band, colours.astype(mosaic.dtype)
+        yield band, colours.astype(seen.dtype)
 
 
 @functools.cache

@@ -127,6 +127,49 @@ def test_many_rows_are_split_at_once():
     assert found == {"test": 1000, "validation": 600, "train": 3400}
 
 
+def test_many_rows_over_few_files_read_each_file_as_often_as_it_is_needed(
+    tmp_path: Path, monkeypatch
+):
+    """Once for the digest, once for the records where neighbours share it, once to see that
+    nothing changed meanwhile."""
+    source, scenes, shots = tmp_path / "p", ("train", "validation", "test"), 9
+    source.mkdir()
+    rows = []
+    for scene in scenes:
+        for shot in range(shots):
+            noisy = np.random.default_rng([len(rows), shot]).integers(0, 99, (16, 16), np.uint8)
+            (source / f"{scene}{shot}.png").write_bytes(imagecodecs.png_encode(noisy))
+        clean = imagecodecs.png_encode(np.full((16, 16), 50, np.uint8))
+        (source / f"{scene}.png").write_bytes(clean)
+        burst = [f"{scene}{shot}.png" for shot in range(shots)]
+        rows += [
+            [burst[one], burst[one + step], f"{scene}.png", "k", 100, scene, scene]
+            for step in (1, 2, 3)
+            for one in range(shots - step)
+        ]
+    with (source / "index.csv").open("w", newline="") as file:
+        header = ["noisy", "noisy2", "clean", "camera", "iso", "scene", "split"]
+        csv.writer(file).writerows([header, *rows])
+    reads: Counter[str] = Counter()
+    read = Reading.read
+
+    def counted(self, folder, name):
+        reads[name] += 1
+        return read(self, folder, name)
+
+    monkeypatch.setattr(Reading, "read", counted)
+    index = read_index(source)
+    assert len(index.pairs) == 3 * (8 + 7 + 6)
+    assert len(reads) == 3 * 10 and set(reads.values()) == {1}
+    reads.clear()
+    data = opened(source, tmp_path)
+    assert sum(data.sizes.values()) == len(rows)
+    # Twice for the digests, and for the clean image once as long as the rows are of its scene.
+    assert {reads[f"{scene}.png"] for scene in scenes} <= {3, 4}
+    # Of two neighbouring rows with steps of one, the second has one shot that is new.
+    assert sum(reads.values()) < 2 * 30 + 2 * len(rows)
+
+
 def test_linked_folders_of_images_are_read_or_told_and_loops_end(tmp_path: Path):
     inside, far = tmp_path / "in", tmp_path / "far"
     for number, folder in enumerate((inside / "a", inside / "b", far)):

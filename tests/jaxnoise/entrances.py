@@ -105,6 +105,7 @@ def of_noise_model(module: Any, config: Any, **variables: Any) -> dict[str, Row]
         "log_prob": (likely, densities),
         "nll_and_update": (likely, densities),
         "sample": (drawn, samples),
+        "sample_bands": (image, images, True),
         "sample_image": (image, images, True),
     }
     name = module.__name__
@@ -154,7 +155,8 @@ def of_models() -> dict[str, Row]:
         name = module.__name__
         rows[f"{name}.denoise"] = Row(module.denoise, own, batches("noisy"))
         image = {**own, "noisy": IMAGE}
-        rows[f"{name}.denoise_image"] = Row(module.denoise_image, image, single("noisy"), True)
+        for function in (module.denoise_bands, module.denoise_image):
+            rows[f"{name}.{function.__name__}"] = Row(function, image, single("noisy"), True)
     update = {**noisy, "config": small}
     rows["jaxnoise.models.denoiser.denoise_and_update"] = Row(
         denoiser.denoise_and_update, update, batches("noisy")
@@ -183,6 +185,12 @@ def of_cono() -> dict[str, Row]:
         ({"bandwidth": CHANNELS}, r"bandwidth .*\(4,\)"),
         ({"sigma_queries": two > 0, "sigma_candidates": two > 0}, r"sigma .*\(2,\).*bool"),
     ]
+    images = [
+        *single("clean"),
+        ({"sigma": two}, r"sigma .*\(2,\).*\(8, 6, 4\)"),
+        *KEYS,
+        *TEMPERATURES,
+    ]
     masks: list[Fault] = [({"negatives": np.ones(2, bool)}, r"\(2,\).*\(2, 2\)")]
     rows = {
         "init": ({"key": KEY, "config": config}, KEYS),
@@ -191,16 +199,8 @@ def of_cono() -> dict[str, Row]:
             [*batches("clean"), *levels, *KEYS, *TEMPERATURES],
         ),
         "sample_and_update": ({**stored, "key": KEY}, [*batches("clean"), *levels, *KEYS]),
-        "sample_image": (
-            image,
-            [
-                *single("clean"),
-                ({"sigma": two}, r"sigma .*\(2,\).*\(8, 6, 4\)"),
-                *KEYS,
-                *TEMPERATURES,
-            ],
-            True,
-        ),
+        "sample_bands": (image, images, True),
+        "sample_image": (image, images, True),
         "to_noise": ({**stored, "latent": IMAGES}, [*batches("clean", "latent"), *levels]),
         "to_latent": ({**stored, "noise": IMAGES}, [*batches("clean", "noise"), *levels]),
         "noise_mmd2": (pair, pairs),

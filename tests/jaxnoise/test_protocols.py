@@ -5,7 +5,7 @@ import inspect
 
 import pytest
 
-from jaxnoise import abilities, models, protocols
+from jaxnoise import abilities, image_protocols, models, protocols
 from jaxnoise.errors import UsageError
 
 pytestmark = pytest.mark.fast
@@ -40,7 +40,7 @@ FULFILS = {
 }
 PROTOCOLS = {
     name: thing
-    for name, thing in vars(protocols).items()
+    for name, thing in {**vars(protocols), **vars(image_protocols)}.items()
     if inspect.isclass(thing) and getattr(thing, "_is_protocol", False) and name != "Protocol"
 }
 

@@ -5,7 +5,7 @@ submission to ICLR 2022.
 """
 
 from jaxnoise.models.cono.config import Config
-from jaxnoise.models.cono.image import sample_image
+from jaxnoise.models.cono.image import sample_bands, sample_image
 from jaxnoise.models.cono.model import (
     init,
     parameter_count,
@@ -26,6 +26,7 @@ __all__ = [
     "parameter_count",
     "sample",
     "sample_and_update",
+    "sample_bands",
     "sample_image",
     "to_latent",
     "to_noise",

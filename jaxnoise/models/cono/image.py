@@ -1,7 +1,7 @@
 """Noise for one image of any size, in tiles: what layers need does not grow with it."""
 
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import product
 from typing import Any
 
 import jax
@@ -60,25 +60,91 @@ def sample_image(
 
     Source: CoNo, Eqs. 5 and 11.
     """
+    checks.check_fractions(clean=clean)
+    options = {"temperature": temperature, "rows": rows, "progress": progress}
+    level = np.asarray(sigma)
+    made = sample_bands(key, variables, config, np.asarray(clean), level, **options)
+    noise = np.empty(clean.shape, np.float32)
+    for band, values in made:
+        noise[band] = values
+    return noise
+
+
+def sample_bands(
+    key: Array,
+    variables: Variables,
+    config: Config,
+    clean: tiles.RowSource,
+    sigma: float | Num[np.ndarray, ""] | tiles.RowSource,
+    *,
+    temperature: float = 1.0,
+    rows: int | None = None,
+    progress: tiles.Progress | None = None,
+) -> Iterator[tiles.Band]:
+    """The noise of `sample_image` band by band, without the whole image or its noise in floats.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `init` or a trained model.
+        config: the model's configuration.
+        clean: an array (H, W, C), fraction of full scale, or anything else that gives rows of such
+            an image as floats. They are asked for once, from the top, before noise for them is
+            given, so that what holds them may be overwritten by then.
+        sigma: as for `sample_image`; one for each pixel also as anything else that gives rows of
+            them, which are asked for right after the same rows of the image.
+        temperature: factor on the latent.
+        rows: height of a tile in rows of the image, 1 or more; None chooses it.
+        progress: called with the part that is done, from 0 to 1.
+
+    Returns:
+        An iterator over rows from the top and their noise, shape (rows, W, C), float32, which
+        together are bit for bit the noise of `sample_image`.
+
+    Raises:
+        UsageError: for a level that is no such number, another number of channels, integers, or
+            `rows` below 1; for the level of a pixel when its rows are reached.
+
+    Source: CoNo, Eqs. 5 and 11.
+    """
     checks.check_key(key)
     checks.check_numbers(temperature=temperature)
-    checks.check_fractions(clean=clean)
+    if isinstance(clean, np.ndarray):
+        checks.check_fractions(clean=clean)
     tiles.check_image(clean.shape, config.channels, does="makes noise for")
     tiles.check_rows(rows)
-    clean = np.asarray(clean, np.float32)
-    level = _level(sigma, clean)
-    latent = _latent(key, clean.shape, temperature)
-    noise = np.empty_like(clean)
-    reach = reach_of(config)
-    spans = partial(tiles.spans, reach=reach, step=1, longest=TILE_SIDE)
-    parts = list(product(spans(clean.shape[0], rows), spans(clean.shape[1], None)))
-    for place, (down, across) in enumerate(parts):
-        seen = [image[None, down.seen, across.seen] for image in (latent, clean, level)]
-        made = np.asarray(_to_noise(variables, *seen, config=config))[0]
-        noise[down.kept, across.kept] = made[down.within, across.within]
-        if progress is not None:
-            progress((place + 1) / len(parts))
-    return noise
+    spans = partial(tiles.spans, reach=reach_of(config), step=1, longest=TILE_SIDE)
+    down, across = spans(clean.shape[0], rows), spans(clean.shape[1], None)
+    bands = tiles.bands(clean.shape[0], down[0].kept.stop)
+    images = (
+        _latent(key, clean.shape, temperature),
+        (np.asarray(clean[band], np.float32) for band in bands),
+        _levels(sigma, clean.shape, bands),
+    )
+    windows = [tiles.Window(image) for image in images]
+    return _bands(partial(_to_noise, variables, config=config), windows, down, across, progress)
+
+
+def _bands(
+    to_noise: Callable[..., Array],
+    windows: Sequence[tiles.Window],
+    down: Sequence[tiles.Part],
+    across: Sequence[tiles.Part],
+    progress: tiles.Progress | None,
+) -> Iterator[tiles.Band]:
+    """The noise, each band of tiles beside each other."""
+    done = 0
+    for part in down:
+        for window in windows:
+            window.forget(part.seen.start)
+        seen = [window.rows(part.seen.start, part.seen.stop) for window in windows]
+        noise = np.empty((part.kept.stop - part.kept.start, *seen[0].shape[1:]), np.float32)
+        for side in across:
+            made = np.asarray(to_noise(*(image[None, :, side.seen] for image in seen)))[0]
+            noise[:, side.kept] = made[part.within, side.within]
+            done += 1
+            if progress is not None:
+                progress(done / (len(down) * len(across)))
+        yield part.kept, noise
 
 
 def reach_of(config: Config) -> int:
@@ -93,26 +159,33 @@ def reach_of(config: Config) -> int:
     return 1 + config.blocks * sum(side // 2 for side in config.kernels)
 
 
-def _level(sigma: Any, clean: np.ndarray) -> np.ndarray:
-    """The level at each pixel of an image."""
-    shape = checks.shape_of(sigma)
-    if shape not in ((), clean.shape):
+def _levels(sigma: Any, shape: tuple[int, ...], bands: Sequence[slice]) -> Iterator[np.ndarray]:
+    """The level at each pixel of an image, band by band."""
+    given = checks.shape_of(sigma)
+    if given not in ((), shape):
         raise UsageError(
-            f"sigma has shape {shape}: give one number, or one for each pixel, shape {clean.shape}."
+            f"sigma has shape {given}: give one number, or one for each pixel, shape {shape}."
         )
-    level = over_images(checked_level(np.asarray(sigma)[None], clean[None]))
-    return np.broadcast_to(np.asarray(level)[0], clean.shape)
+
+    def level(values: Any, band: slice) -> np.ndarray:
+        size = (1, band.stop - band.start, *shape[1:])
+        wanted = np.broadcast_to(np.float32(0), size)
+        found = over_images(checked_level(np.asarray(values)[None], wanted))
+        return np.broadcast_to(np.asarray(found), size)[0]
+
+    if given == ():
+        level(sigma, bands[0])  # refuses what is no level at once
+        return (level(sigma, band) for band in bands)
+    return (level(sigma[band], band) for band in bands)
 
 
-def _latent(key: Array, shape: tuple[int, ...], temperature: float) -> np.ndarray:
-    """The latent of a whole image, each row from a key of its own."""
+def _latent(key: Array, shape: tuple[int, ...], temperature: float) -> Iterator[np.ndarray]:
+    """The latent, each row from a key of its own."""
     height, width, channels = shape
-    latent = np.empty(shape, np.float32)
     rows = tiles.rows_at_a_time(None, width * channels, most=LATENT_VALUES)
     for band in tiles.bands(height, rows):
         drawn = _rows(key, jnp.arange(band.start, band.stop), shape=(width, channels))
-        latent[band] = temperature * np.asarray(drawn)
-    return latent
+        yield (temperature * np.asarray(drawn)).astype(np.float32, copy=False)
 
 
 @partial(jax.jit, static_argnames="shape")

@@ -1,19 +1,18 @@
 """The estimate of one image of any size, in tiles: what layers need does not grow with it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import product
+from itertools import chain, islice, product
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
 from jaxnoise import checks, tiles
 from jaxnoise.models.denoiser.config import Config
-from jaxnoise.models.denoiser.model import Variables, denoise, mirrored
+from jaxnoise.models.denoiser.model import Variables, denoise
 from jaxnoise.nets import winograd
 from jaxnoise.nets.blocks import SIDE
 from jaxnoise.nets.unet import FACTOR
@@ -65,35 +64,110 @@ def denoise_image(
     Source: Noise2NoiseFlow, Section 4 and Appendix A.
     """
     checks.check_fractions(noisy=noisy)
+    options = {"rows": rows, "progress": progress, "devices": devices}
+    made = denoise_bands(variables, config, np.asarray(noisy), **options)
+    estimate = np.empty(noisy.shape, np.float32)
+    for band, values in made:
+        estimate[band] = values
+    return estimate
+
+
+def denoise_bands(
+    variables: Variables,
+    config: Config,
+    noisy: tiles.RowSource,
+    *,
+    rows: int | None = None,
+    progress: tiles.Progress | None = None,
+    devices: Sequence[jax.Device] | None = None,
+) -> Iterator[tiles.Band]:
+    """The estimate of `denoise_image` band by band, without the whole image or estimate in floats.
+
+    Args:
+        variables: from `init` or a trained denoiser.
+        config: the denoiser's configuration.
+        noisy: an array (H, W, C), fraction of full scale, or anything else that gives rows of such
+            an image as floats. They are asked for from the top, before the estimate of them is
+            given, so that what holds them may be overwritten by then.
+        rows: as for `denoise_image`.
+        progress: called with the part that is done, from 0 to 1.
+        devices: as for `denoise_image`.
+
+    Returns:
+        An iterator over rows from the top and the estimate of them, shape (rows, W, C), float32,
+        which together are bit for bit that of `denoise_image`.
+
+    Raises:
+        UsageError: for another number of channels, integers, or `rows` below 1.
+
+    Source: Noise2NoiseFlow, Section 4 and Appendix A.
+    """
+    if isinstance(noisy, np.ndarray):
+        checks.check_fractions(noisy=noisy)
     tiles.check_image(noisy.shape, config.channels, does="denoises")
     tiles.check_rows(rows)
-    height, width, _ = noisy.shape
     reach, step = (UNET_REACH, FACTOR) if config.net == "unet" else (config.depth, 1)
-    noisy = np.asarray(noisy, np.float32)
-    noisy = np.asarray(mirrored(jnp.asarray(noisy)[None], step)[0])
-    spans = partial(
-        tiles.spans,
-        reach=reach,
-        step=step,
-        longest=_longest(config, noisy.shape, devices),
-        seen_step=SIDE,
-    )
-    parts = list(product(spans(noisy.shape[0], rows), spans(noisy.shape[1], None)))
-    mesh = None if devices is None else Mesh(np.array(devices[: len(parts)]), ("tiles",))
+    height, width = (side + -side % step for side in noisy.shape[:2])
+    longest = _longest(config, (height, width), devices)
+    spans = partial(tiles.spans, reach=reach, step=step, longest=longest, seen_step=SIDE)
+    down, across = spans(height, rows), spans(width, None)
+    count = len(down) * len(across)
+    mesh = None if devices is None else Mesh(np.array(devices[:count]), ("tiles",))
     if mesh is not None:
         variables = jax.device_put(variables, NamedSharding(mesh, PartitionSpec()))
-    estimate = np.empty_like(noisy)
+    window = tiles.Window(_mirrored_bands(noisy, step, down[0].kept.stop))
+    estimate = partial(_denoise, variables, config=config, mesh=mesh)
+    made = _tiles(estimate, window, list(product(down, across)), mesh, progress)
+    return _joined(made, noisy.shape, len(across))
+
+
+def _mirrored_bands(noisy: tiles.RowSource, step: int, rows: int) -> Iterator[np.ndarray]:
+    """The image from the top, continued by its mirror image until the step divides its sides."""
+    sides = [(0, -side % step) for side in noisy.shape[:2]]
+    height = noisy.shape[0]
+    shown = np.pad(np.arange(height), sides[0], "symmetric")
+    for band in tiles.bands(len(shown), rows):
+        # What is seen around a tile is more than what is mirrored: none of it is overwritten yet.
+        first, last = shown[band].min(), shown[band].max() + 1
+        values = np.asarray(noisy[slice(int(first), int(last))], np.float32)
+        if band.stop > height:
+            values = values[shown[band] - first]
+        yield np.pad(values, [(0, 0), sides[1], (0, 0)], "symmetric") if sides[1][1] else values
+
+
+def _tiles(
+    estimate: Callable[[np.ndarray], Array],
+    window: tiles.Window,
+    parts: Sequence[tuple[tiles.Part, tiles.Part]],
+    mesh: Mesh | None,
+    progress: tiles.Progress | None,
+) -> Iterator[tuple[tiles.Part, tiles.Part, np.ndarray]]:
+    """Each tile with the estimate of what is kept of it, in the order of the parts."""
     at_once = 1 if mesh is None else mesh.size
     for start in range(0, len(parts), at_once):
         turn = parts[start : start + at_once]
-        seen = np.stack([noisy[down.seen, across.seen] for down, across in turn])
-        seen = tiles.filled_up(seen, at_once)
-        made = np.asarray(_denoise(variables, seen, config=config, mesh=mesh))
-        for (down, across), tile in zip(turn, made, strict=False):
-            estimate[down.kept, across.kept] = tile[down.within, across.within]
+        window.forget(turn[0][0].seen.start)
+        seen = [window.rows(down.seen.start, down.seen.stop)[:, side.seen] for down, side in turn]
+        made = np.asarray(estimate(tiles.filled_up(np.stack(seen), at_once)))
         if progress is not None:
             progress((start + len(turn)) / len(parts))
-    return estimate[:height, :width]
+        for (down, side), tile in zip(turn, made, strict=False):
+            yield down, side, tile[down.within, side.within]
+
+
+def _joined(
+    made: Iterator[tuple[tiles.Part, tiles.Part, np.ndarray]], shape: tuple[int, ...], across: int
+) -> Iterator[tiles.Band]:
+    """Bands of an image of tiles, so many of them beside each other."""
+    height, width, channels = shape
+    for first in made:
+        down, _, _ = first
+        rows = slice(down.kept.start, min(height, down.kept.stop))
+        band = np.empty((rows.stop - rows.start, width, channels), np.float32)
+        for _, side, tile in chain([first], islice(made, across - 1)):
+            kept = band[:, side.kept]
+            kept[:] = tile[: len(kept), : kept.shape[1]]
+        yield rows, band
 
 
 def _longest(config: Config, shape: tuple[int, ...], devices: Sequence[jax.Device] | None) -> int:

@@ -7,12 +7,14 @@ without Clean Images", CVPR 2022.
 from jaxnoise.models.noise2noiseflow.config import Config
 from jaxnoise.models.noise2noiseflow.model import (
     denoise,
+    denoise_bands,
     denoise_image,
     init,
     joint_loss,
     log_prob,
     parameter_count,
     sample,
+    sample_bands,
     sample_image,
 )
 from jaxnoise.models.noise2noiseflow.objective import (
@@ -29,6 +31,7 @@ __all__ = [
     "State",
     "Terms",
     "denoise",
+    "denoise_bands",
     "denoise_image",
     "init",
     "joint_loss",
@@ -37,5 +40,6 @@ __all__ = [
     "parameter_count",
     "recorrupt",
     "sample",
+    "sample_bands",
     "sample_image",
 ]

@@ -9,15 +9,10 @@ from jaxtyping import Array, Bool, Float, Num, PyTree
 from jaxnoise import models
 from jaxnoise.checks import check_key
 from jaxnoise.conditions import check_given
+from jaxnoise.image_protocols import ImageDenoiser, ImageSampler
 from jaxnoise.models.noise2noiseflow.config import PARTS, Config
 from jaxnoise.models.noise2noiseflow.objective import WEIGHT, State, Terms, joint_terms
-from jaxnoise.protocols import (
-    ImageDenoiser,
-    ImageSampler,
-    TrainedDenoiser,
-    TrainedDensity,
-    counted,
-)
+from jaxnoise.protocols import TrainedDenoiser, TrainedDensity, counted
 
 Variables = dict[str, PyTree[Array]]
 
@@ -238,6 +233,32 @@ def sample_image(key, variables: Variables, config: Config, clean, camera, iso, 
     )
 
 
+def sample_bands(key, variables: Variables, config: Config, clean, camera, iso, **options):
+    """The noise of `sample_image` band by band: `sample_bands` of the noise model.
+
+    Args:
+        key: a `jax.random.key`.
+        variables: from `init` or a trained model.
+        config: the configuration.
+        clean: an image (H, W, C), fraction of full scale, of which rows can be asked for.
+        camera: index into `config.cameras`.
+        iso: ISO number.
+        options: those of the noise model's function.
+
+    Returns:
+        An iterator over rows from the top and their noise, shape (rows, W, C), float32.
+
+    Raises:
+        UsageError: as there.
+
+    Source: Noise Flow, Section 3.1.
+    """
+    noise_model = models.require(config.noise_model_name, ImageSampler)
+    return noise_model.sample_bands(
+        key, variables["noise_model"], config.noise_model, clean, camera, iso, **options
+    )
+
+
 def denoise(
     variables: Variables, config: Config, noisy: Float[Array, "n h w c"]
 ) -> Float[Array, "n h w c"]:
@@ -278,6 +299,27 @@ def denoise_image(variables: Variables, config: Config, noisy, **options):
     """
     denoiser = models.require(config.denoiser_name, ImageDenoiser)
     return denoiser.denoise_image(variables["denoiser"], config.denoiser, noisy, **options)
+
+
+def denoise_bands(variables: Variables, config: Config, noisy, **options):
+    """The estimate of `denoise_image` band by band: `denoise_bands` of the denoiser.
+
+    Args:
+        variables: from `init` or a trained model.
+        config: the configuration.
+        noisy: an image (H, W, C), fraction of full scale, of which rows can be asked for.
+        options: those of the denoiser's function.
+
+    Returns:
+        An iterator over rows from the top and the estimate of them, shape (rows, W, C), float32.
+
+    Raises:
+        UsageError: as there.
+
+    Source: Noise2NoiseFlow, Section 4.2.
+    """
+    denoiser = models.require(config.denoiser_name, ImageDenoiser)
+    return denoiser.denoise_bands(variables["denoiser"], config.denoiser, noisy, **options)
 
 
 def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:

@@ -6,7 +6,7 @@ Flows", ICCV 2019.
 
 from jaxnoise.bijectors.chain import counted
 from jaxnoise.models.noiseflow.config import Config
-from jaxnoise.models.noiseflow.image import sample_image
+from jaxnoise.models.noiseflow.image import sample_bands, sample_image
 from jaxnoise.models.noiseflow.initialise import init, init_from_data
 from jaxnoise.models.noiseflow.model import (
     describe,
@@ -28,5 +28,6 @@ __all__ = [
     "nll_and_update",
     "parameter_count",
     "sample",
+    "sample_bands",
     "sample_image",
 ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from jaxnoise.bijectors.chain import parse, side_factor
+from jaxnoise.bijectors.chain import MAX_LAYERS, parse, side_factor
 from jaxnoise.conditions import check_given
 from jaxnoise.errors import UsageError
 
@@ -14,7 +14,12 @@ CHOICES = {
     "base": ("normal", "student_t"),
     "taps": ("shared", "conditional"),
 }
-LIMITS = {"channels": (1, 1024), "width": (1, 4096), "knots": (2, 4096)}
+LIMITS = {
+    "channels": (1, 1024),
+    "width": (1, 4096),
+    "knots": (2, 4096),
+    "max_layers": (1, 10_000),
+}
 """The smallest and the largest value of each number."""
 
 
@@ -35,6 +40,7 @@ class Config:
         base: distribution of the latent: "normal", or "student_t" with a learned tail.
         knots: knots of the noise curve's corrections.
         taps: of causal convolutions: "shared", or "conditional" on camera and ISO.
+        max_layers: layers that `arch` may name, since the time to compile grows with their number.
     """
 
     arch: str = "S-Ax4-G-Ax4-CAM"
@@ -47,6 +53,7 @@ class Config:
     base: str = "normal"
     knots: int = 17
     taps: str = "shared"
+    max_layers: int = MAX_LAYERS
 
     def __post_init__(self):
         """Checks every field and turns lists, as JSON has them, into tuples.
@@ -71,7 +78,7 @@ class Config:
             raise UsageError("cameras must name at least one camera, each once.")
         if not self.isos or list(self.isos) != sorted(set(self.isos)) or self.isos[0] < 0:
             raise UsageError("isos must be ascending ISO numbers, each once (0 for not stated).")
-        parse(self.arch, self.channels)
+        parse(self.arch, self.channels, most=int(self.max_layers))
 
 
 def check_request(config: Config, camera: Any, iso: Any, **batch: Any) -> None:

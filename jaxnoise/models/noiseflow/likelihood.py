@@ -5,7 +5,7 @@ from jaxtyping import Array
 
 from jaxnoise.batch import only_valid
 from jaxnoise.bijectors._shapes import sum_event
-from jaxnoise.bijectors.chain import counted, own_variables, parse, valid_at
+from jaxnoise.bijectors.chain import counted, layers_of, own_variables, valid_at
 from jaxnoise.bijectors.coupling import AffineCoupling, kept_channels
 from jaxnoise.bijectors.layer_kind import Layer
 from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_latent
@@ -33,7 +33,7 @@ def nll_and_statistics(
     build_valid = layer_builder(variables, config, clean, camera, iso, valid=valid)
     latent, log_det = noise, jnp.zeros(noise.shape[:1], noise.dtype)
     statistics = dict(variables["batch_stats"])
-    for stretch in stretches(parse(config.arch, config.channels), config.width):
+    for stretch in stretches(layers_of(config), config.width):
         shown = valid_at(config, valid, stretch[0].channels)
         if is_blocked(stretch, config.width):
             blocked = to_latent(stretch, variables, build, latent, train=train, valid=shown)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from jaxnoise.bijectors import _distrax
-from jaxnoise.bijectors.chain import build_chain, latent_shape, parse
+from jaxnoise.bijectors.chain import build_chain, latent_shape, layers_of
 from jaxnoise.bijectors.chain_start import describe_chain
 from jaxnoise.checks import check_key, check_numbers
 from jaxnoise.models.noiseflow.blocked import is_blocked, stretches, to_noise
@@ -128,7 +128,7 @@ def sample(
     shape = latent_shape(config, clean.shape)
     base = base_distribution(variables, config, shape, camera, iso)
     noise = jnp.asarray(base.sample(seed=key)) * temperature
-    for stretch in reversed(stretches(parse(config.arch, config.channels), config.width)):
+    for stretch in reversed(stretches(layers_of(config), config.width)):
         if is_blocked(stretch, config.width):
             noise = to_noise(stretch, variables, build, noise)
         else:

@@ -92,6 +92,16 @@ def test_a_mosaic_gets_the_noise_of_the_library(tmp_path: Path, run: Run, models
     np.testing.assert_array_equal(again[0, :, 2:], expected[0, :, 2:])
 
 
+def test_a_model_may_be_as_large_as_is_said(tmp_path: Path, run: Run, models):
+    clean = save(tmp_path / "in/a.png", flat((8, 9, 3), dtype="uint8"))
+    given = [clean, "--output", tmp_path / "out", "--model", models["little"], "--max-model-bytes"]
+    code, said = run(*given, 100)
+    assert (code, said.count("\n")) == (3, 1) and "bytes, more than 100: " in said
+    assert "raise the limit with --max-model-bytes" in said
+    assert run(*given, 0)[0] == 2
+    assert run(*given, 2**33)[0] == 0
+
+
 def test_temperature_zero_leaves_the_image(tmp_path: Path, run: Run, models):
     clean = save(tmp_path / "in/a.png", flat((8, 9, 3), dtype="uint8"))
     options = ["--model", models["rgb"], "--camera", "phone", "--iso", 400]

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from jaxnoise import models
+from jaxnoise.bijectors import chain
 from jaxnoise.errors import DataError, UsageError
-from jaxnoise.io import load_model, model_folder, save_model
+from jaxnoise.io import load_model, model_folder, model_variables, save_model
 
 
 @pytest.fixture(autouse=True)
@@ -167,11 +168,40 @@ def test_what_is_declared_is_known_before_it_is_read(folder):
     with pytest.raises(DataError, match="much longer than the tensors"):
         load_model(folder)
     edit(folder, lambda d: d["empty"].extend(f"e{number}" for number in range(900_000)))
-    with pytest.raises(DataError, match="at most 10,000 are read"):
+    with pytest.raises(DataError, match="more than 10,000: use .*--max-model-bytes"):
         load_model(folder)
     edit(folder, lambda d: d.update(empty=["a/" * 10**6 + "b"]))
     with pytest.raises(DataError, match="more than 1000 characters"):
         load_model(folder)
+
+
+def test_limits_grow_together_with_the_bytes_that_are_allowed(tmp_path, monkeypatch):
+    noiseflow = models.get("noiseflow")
+    config = noiseflow.Config(arch="-".join(["W"] * 140), channels=2, max_layers=140)
+    variables = noiseflow.init(jax.random.key(0), config)
+    folder = save_model(tmp_path / "model", "noiseflow", config, variables)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
+    with pytest.raises(DataError, match="140 layers, more than 128: .*--max-model-bytes"):
+        load_model(folder)
+    # Half of what this model has now stands for 2 GiB.
+    half, say = size // 2, "raise the limit with --max-model-bytes"
+    monkeypatch.setattr(model_variables, "MAX_TENSOR_BYTES", half)
+    with pytest.raises(DataError, match=f"140 layers, more than 128.*{say}"):
+        load_model(folder, max_bytes=half)
+    with pytest.raises(DataError, match=f"bytes, more than.*{say}"):
+        load_model(folder, max_bytes=size - 1)
+    described = json.loads((folder / "config.json").read_text())
+    names = len(described["tensors"]) + len(described["empty"])
+    monkeypatch.setattr(model_folder, "MAX_TENSORS", (names + 1) // 2)
+    with pytest.raises(DataError, match=f"variables, more than.*{say}"):
+        load_model(folder, max_bytes=half + half // 2)
+    assert load_model(folder, max_bytes=size + 2).config == config
+    with pytest.raises(UsageError, match="max_bytes must be at least 1"):
+        load_model(folder, max_bytes=0)
+
+
+def test_as_many_layers_are_read_as_a_chain_may_have_unasked():
+    assert model_variables.MAX_LAYERS == chain.MAX_LAYERS
 
 
 @pytest.mark.fast

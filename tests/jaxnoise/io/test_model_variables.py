@@ -122,6 +122,19 @@ def test_a_denoiser_of_other_variables_is_one_sentence(tmp_path, fields):
         load_model(save_model(tmp_path / "model", "denoiser", other, variables))
 
 
+@pytest.mark.fast
+@pytest.mark.parametrize("function", ["Config", "init"])
+def test_full_memory_is_not_called_damage(tmp_path, function, monkeypatch):
+    folder = save_model(tmp_path / "model", "noiseflow", *made("noiseflow", FLOW))
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(models.get("noiseflow"), function, full)
+    with pytest.raises(MemoryError):
+        load_model(folder)
+
+
 HOSTILE = [
     ("noiseflow", {"arch": "-".join(["W"] * 100_000)}),
     ("noiseflow", {"arch": "-".join(["Q"] * 12)}),

@@ -47,6 +47,29 @@ def test_bands_are_the_whole(kind: str, phase: str):
     np.testing.assert_array_equal(found, whole(single, phase).astype(np.float32))
 
 
+class Descending:
+    """Rows of a mosaic, none of which may be asked for when one below it was the first."""
+
+    def __init__(self, mosaic: np.ndarray):
+        self._mosaic, self._first, self.shape = mosaic, 0, mosaic.shape
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        assert self._first <= rows.start < rows.stop <= len(self._mosaic)
+        self._first = rows.start
+        return self._mosaic[rows]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 16, 67])
+def test_a_mosaic_may_come_in_rows_from_the_top(rows: int):
+    mosaic = mosaics()["noise"].astype(np.float32)
+    expected, end = whole(mosaic, "RGGB").astype(np.float32), 0
+    for band, colours in demosaic_bands(Descending(mosaic), rows=rows):
+        assert band.start == end and colours.dtype == np.float32
+        np.testing.assert_array_equal(colours, expected[band])
+        end = band.stop
+    assert end == len(mosaic)
+
+
 def test_with_less_around_them_they_are_not(monkeypatch: pytest.MonkeyPatch):
     mosaic = mosaics()["noise"]
     monkeypatch.setattr(demosaicing, "REACH", 6)

@@ -9,6 +9,7 @@ from jaxnoise.errors import UsageError
 from jaxnoise.models import cono
 from jaxnoise.models.cono import image
 from tests.jaxnoise.models.cono.conftest import moved
+from tests.jaxnoise.models.rows import RowsOnce
 
 KEY = jax.random.key(2)
 CASES = [  # size; height and side of a tile as given; number of tiles
@@ -44,6 +45,29 @@ def test_tiles_do_not_show(monkeypatch, size, rows, side, number, kernels):
     found = cono.sample_image(KEY, variables, config, clean, 0.1, rows=rows, progress=done.append)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     assert len(done) == number and done[-1] == 1 and done == sorted(done)
+
+
+@pytest.mark.parametrize("each_pixel", [False, True])
+@pytest.mark.parametrize("rows", [1, 7, None])
+def test_bands_are_the_noise_of_an_image_that_is_overwritten_meanwhile(
+    rows, each_pixel, monkeypatch
+):
+    monkeypatch.setattr(image, "TILE_SIDE", 11)
+    monkeypatch.setattr(image, "LATENT_VALUES", 300)
+    config = cono.Config(blocks=2)
+    variables = moved(cono.init(KEY, config), by=0.3)
+    clean, sigma = np.random.default_rng(0).uniform(0.1, 1, (2, 37, 23, 4)).astype(np.float32)
+    sigma = sigma if each_pixel else 0.1
+    expected = cono.sample_image(KEY, variables, config, clean, sigma, rows=rows)
+    source, end = RowsOnce(clean), 0
+    level = RowsOnce(sigma) if each_pixel else sigma
+    for band, noise in cono.sample_bands(KEY, variables, config, source, level, rows=rows):
+        assert band.start == end and len(noise) == band.stop - band.start
+        np.testing.assert_array_equal(noise, expected[band])
+        for overwritten in (source, level) if each_pixel else (source,):
+            overwritten.image[band] = np.nan
+        end = band.stop
+    assert end == source.asked == len(clean)
 
 
 @pytest.mark.parametrize(("kernels", "reach"), [((3, 1, 3), 5), ((1, 3, 1), 3)])

@@ -73,6 +73,30 @@ def test_tiles_give_the_estimate_of_the_whole_image(
     assert len(shapes) == tiles and len(set(shapes)) == 1
 
 
+@pytest.mark.parametrize(
+    ("net", "size", "rows"),
+    [
+        ("dncnn", (37, 23), 1),
+        ("dncnn", (37, 23), 7),
+        ("unet", (300, 40), 32),
+        ("unet", (33, 31), 1),
+    ],
+)
+def test_bands_are_the_estimate_of_an_image_that_is_overwritten_meanwhile(
+    net, size, rows, configs, positive
+):
+    config = configs[net]
+    variables, noisy = positive(config), spots(size, config.channels)
+    whole = denoiser.denoise_image(variables, config, noisy, rows=rows)
+    source, end = noisy.copy(), 0
+    for band, estimate in denoiser.denoise_bands(variables, config, source, rows=rows):
+        assert band.start == end and len(estimate) == band.stop - band.start
+        np.testing.assert_array_equal(estimate, whole[band])
+        source[band] = np.nan
+        end = band.stop
+    assert end == size[0]
+
+
 @pytest.mark.parametrize("size", [(121, 97), (45, 230), (30, 7)])
 def test_a_dncnn_of_many_features_works_by_blocks_of_smaller_tiles(size, shapes, monkeypatch):
     monkeypatch.setattr(image, "BLOCKS_SIDE", 90)

@@ -8,6 +8,7 @@ import pytest
 from jaxnoise.errors import UsageError
 from jaxnoise.models import noiseflow
 from jaxnoise.models.noiseflow import blocked, image
+from tests.jaxnoise.models.rows import RowsOnce
 
 CONDITIONS = (2, 150.0)
 CASES = [  # architecture, base, channels, height and width, width of the networks
@@ -31,8 +32,9 @@ def test_bands_of_any_height_give_the_noise_of_the_plain_bijectors(
     draw = lambda rows: noiseflow.sample_image(  # noqa: E731
         jax.random.key(3), variables, config, clean, *CONDITIONS, temperature=0.7, rows=rows
     )
-    whole = image._Image(variables, config, image._pad_to_squeeze(clean, config), *CONDITIONS)
-    whole.draw(jax.random.key(3), 0.7)
+    whole = image._Image(variables, config, clean, *CONDITIONS)
+    latent = np.concatenate(list(whole.latent(jax.random.key(3), 0.7)))
+    padded = np.concatenate(list(whole.clean(rows=5)))
     camera, iso = (jnp.asarray([value]) for value in CONDITIONS)
 
     @jax.jit
@@ -40,18 +42,36 @@ def test_bands_of_any_height_give_the_noise_of_the_plain_bijectors(
         flow = noiseflow.distribution(variables, config, clean[None], camera, iso)
         return flow.bijector.forward(latent[None])[0, : size[0], : size[1]]
 
-    expected = plain(variables, whole.clean, whole.state)
+    expected = plain(variables, padded, latent)
     for rows in (None, 1, 7, 16):
         noise = draw(rows)
         assert noise.shape == clean.shape and noise.dtype == np.float32
         np.testing.assert_allclose(noise, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(("arch", "base", "channels", "size", "width"), CASES)
+def test_bands_are_the_noise_of_an_image_that_is_overwritten_meanwhile(
+    arch, base, channels, size, width, random_variables
+):
+    config = noiseflow.Config(arch=arch, channels=channels, width=width, base=base)
+    variables, clean = random_variables(config, 0.03), clean_image(size, channels)
+    whole = noiseflow.sample_image(jax.random.key(3), variables, config, clean, *CONDITIONS, rows=5)
+    source, end = RowsOnce(clean), 0
+    bands = noiseflow.sample_bands(
+        jax.random.key(3), variables, config, source, *CONDITIONS, rows=5
+    )
+    for rows, noise in bands:
+        assert rows.start == end and len(noise) == rows.stop - rows.start
+        np.testing.assert_array_equal(noise, whole[rows])
+        source.image[rows] = np.nan
+        end = rows.stop
+    assert end == source.asked == size[0]
+
+
 def test_the_latent_is_white_and_scaled_by_the_temperature(random_variables):
     config = noiseflow.Config(arch="S-Ax1-G")
     whole = image._Image(random_variables(config), config, clean_image((200, 100), 4), *CONDITIONS)
-    whole.draw(jax.random.key(0), 0.5)
-    values = whole.state / 0.5
+    values = np.concatenate(list(whole.latent(jax.random.key(0), 0.5))) / 0.5
     samples = values.size
     assert abs(values.mean()) < 5 / np.sqrt(samples)
     assert abs(values.var() - 1) < 5 * np.sqrt(2 / samples)
