@@ -82,7 +82,11 @@ def _run(package: str, name: str, options: Any, stop: StopSignals) -> None:
     system = import_module(f"{package}.system").SYSTEMS[name]
     run = import_module("train.engine.run").run
     folder = package.rpartition(".")[2]
-    run(system, options, name=f"{folder}/{name}" if name else folder, stop=stop)
+    try:
+        run(system, options, name=f"{folder}/{name}" if name else folder, stop=stop)
+    except OSError:
+        lock.look_again()  # a folder that was moved away says more than the file that is missing
+        raise
 
 
 def _subcommand(
