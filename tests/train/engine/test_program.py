@@ -89,7 +89,9 @@ def test_a_full_disk_is_a_sentence(ends_with, capsys):
 
 
 @pytest.mark.parametrize("moved", [True, False])
-def test_a_folder_that_is_moved_in_the_middle_of_writing_is_told(ends_with, tmp_path, moved, capsys):
+def test_a_folder_that_is_moved_in_the_middle_of_writing_is_told(
+    ends_with, tmp_path, moved, capsys
+):
     place = tmp_path / "run"
 
     def write(options, stop):
