@@ -122,8 +122,10 @@ def _faults(
 ) -> Iterator[str]:
     """What is wrong with the end of a run that was asked to stop, or was left alone."""
     # Until the program listens there is nothing to save, and Python decides.
-    unheard = () if heard or kind is None else (-kind, 128 + kind)
-    if code not in (0, CODES.get(kind, 0), *unheard):
+    allowed = {0} if kind is None else {0, CODES[kind]}
+    if kind is not None and not heard:
+        allowed |= {-kind, 128 + kind}
+    if code not in allowed:
         yield f", saying {said[-200:]!r}"
     if "damage" in said or (workdir / "damaged").exists():
         yield f" and called something damaged: {said[-200:]!r}"

@@ -198,6 +198,7 @@ HARMS = {
     "the splits are lost": ("dataset_info.json", Path.unlink),
     "the splits are cut": ("dataset_info.json", lambda p: p.write_text("{")),
     "the features are lost": ("features.json", Path.unlink),
+    "the digests are lost": ("digests.json", Path.unlink),
     "the digests are cut": ("digests.json", lambda p: p.write_text("{")),
     "the digests are no table": ("digests.json", lambda p: p.write_text("[1]")),
     "the digests are a pipe": ("digests.json", _pipe),
@@ -227,6 +228,8 @@ def test_damaged_records_are_a_sentence(harm: str, copy: Path):
 def test_records_of_earlier_versions_are_opened(data: NoiseData, copy: Path):
     (digests,) = copy.rglob("digests.json")
     digests.unlink()
+    (facts,) = copy.rglob("facts.json")
+    _edit(facts, '"has_digests": true', '"has_digests": false')
     old = open_dataset("camera_sim/exact", data_dir=copy)
     batches = [found.batch("train", seed=0, step=0, batch_size=4) for found in (data, old)]
     assert same(*batches)
