@@ -9,6 +9,7 @@ that of the straight run.
 import argparse
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -28,13 +29,16 @@ from benchmarks.harness.short_run import (
     content,
     finish,
     has_reached,
-    phase,
     start,
     wait,
 )
 
 CODES = {signal.SIGTERM: 75, signal.SIGINT: 130, signal.SIGHUP: 75}
 """Exit codes of a run that is asked to stop."""
+TRIES = 4
+"""Starts for each request that is to be heeded: some runs end before their moment comes."""
+STAGES = ("preparing", "beginning", "training", "ending")
+"""Of a run: its records are made, it starts and reads, takes steps, and what follows the last."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,66 +75,108 @@ def requests(
         trainer: the command, without places.
 
     Returns:
-        How often each signal came in which phase and how the runs ended; "failed" lists what was
+        How often each signal came in which stage and how the runs ended; "failed" lists what was
         different.
     """
     straight, workdir, moments = folder / "straight", folder / "asked", random.Random(seed)
-    if not straight.exists():
-        finish(folder, straight, trainer=trainer)
-    expected, begun = content(straight), time.monotonic()
+    finish(folder, straight, trainer=trainer)
+    begun = time.monotonic()
     finish(folder, workdir, trainer=trainer)
     seconds = time.monotonic() - begun
     shutil.rmtree(workdir)
-    failed: list[str] = []
-    ends: dict[str, int] = {}
-    asked = 0
-    while asked < signals or workdir.exists():
-        if not workdir.exists() and moments.random() < 0.5:
+    asking = _Asking(folder, workdir, moments, trainer, content(straight), seconds)
+    for _ in range(TRIES * signals):
+        if asking.asked < signals:
+            asking.once()
+    asking.finish()
+    if asking.asked < signals:
+        asking.failed.append(f"of {TRIES * signals} requests only {asking.asked} were heeded.")
+    return {"asked_to_stop": asking.asked, "ends": asking.ends, "failed": asking.failed}
+
+
+class _Asking:
+    """Runs in one folder that are asked to stop, one after the other."""
+
+    def __init__(self, folder, workdir, moments, trainer, expected, seconds):
+        self.folder, self.workdir, self.moments = folder, workdir, moments
+        self.trainer, self.expected, self.seconds = trainer, expected, seconds
+        self.failed: list[str] = []
+        self.ends: dict[str, int] = {}
+        self.asked = 0
+
+    def once(self) -> None:
+        """Starts a run, or one that goes on, and asks it to stop at a random stage."""
+        stage = self.moments.choice(STAGES)
+        ended = has_reached(self.workdir, LAST_STEP)
+        if stage == "preparing" or (stage == "training" and ended):
+            self.finish()
+        if stage == "preparing":
             # They may be unfinished from the time before.
-            shutil.rmtree(folder / "records", ignore_errors=True)
-        kind, times = moments.choice(list(CODES)), moments.choice((1, 10, 40))
-        process = start(folder, workdir, trainer=trainer, said=True)
-        ask, heard = asked < signals, True
-        if ask:
-            _wait_for_stage(process, workdir, moments, seconds)
-            heard = _listens(process)
-            for _ in range(times):
-                process.send_signal(kind)
-                time.sleep(0.01)
+            shutil.rmtree(self.folder / "records", ignore_errors=True)
+        kind, times = self.moments.choice(list(CODES)), self.moments.choice((1, 10, 40))
+        process = start(self.folder, self.workdir, trainer=self.trainer, said=True)
+        self._wait(process, stage)
+        heard = _listens(process)
+        for _ in range(times):
+            process.send_signal(kind)
+            time.sleep(0.01)
         said = process.communicate()[1] or ""
-        code = process.returncode
-        reached = phase(workdir) if workdir.exists() else "before its folder"
-        when = reached if heard else "before it listened or after its end"
-        end = f"{kind.name if ask else 'no signal'}, {when}: ended with {code}"
-        print(f"{times} x {end}" if ask else end, file=sys.stderr, flush=True)
-        ends[end] = ends.get(end, 0) + 1
-        asked += ask and code != 0
-        failed += [
-            f"{end}{fault}." for fault in _faults(workdir, code, said, kind if ask else None, heard)
-        ]
-        if code == 0:
-            found = content(workdir)
-            if different := [part for part in expected if found[part] != expected[part]]:
-                failed.append(f"{end}: {', '.join(different)} differ from the straight run.")
-        if code == 0 or not ask:  # a run that fails unasked would do so again
-            shutil.rmtree(workdir, ignore_errors=True)
-    return {"asked_to_stop": asked, "ends": ends, "failed": failed}
+        when = f"{stage}, {times} x {kind.name}"
+        self.asked += process.returncode != 0
+        self._judge(when if heard else f"{when} before it listened or after its end", said, process)
+        self.failed += _faults(self.workdir, process.returncode, said, kind, heard)
+
+    def finish(self) -> None:
+        """Lets the run come to its end, if there is one, and compares that."""
+        if not self.workdir.exists():
+            return
+        process = start(self.folder, self.workdir, trainer=self.trainer, said=True)
+        said = process.communicate()[1] or ""
+        self.failed += _faults(self.workdir, process.returncode, said, None, True)
+        self._judge("left alone", said, process)
+        shutil.rmtree(self.workdir, ignore_errors=True)
+
+    def _judge(self, what: str, said: str, process: subprocess.Popen) -> None:
+        print(f"{what}: ended with {process.returncode}", file=sys.stderr, flush=True)
+        end = f"{re.sub('[0-9]+ x ', '', what)}: ended with {process.returncode}"
+        self.ends[end] = self.ends.get(end, 0) + 1
+        if process.returncode == 0:
+            found = content(self.workdir)
+            if different := [part for part, was in self.expected.items() if found[part] != was]:
+                self.failed.append(f"{what}: {', '.join(different)} differ from the straight run.")
+            shutil.rmtree(self.workdir)
+
+    def _wait(self, process: subprocess.Popen, stage: str) -> None:
+        """Waits for a random moment of a stage, however fast the machine is just now."""
+        wait(process, lambda: _listens(process))
+        step = self.moments.randrange(LAST_STEP)
+        until: Callable[[], bool] = {
+            "preparing": lambda: False,
+            "beginning": lambda: True,
+            "training": partial(has_reached, self.workdir, step),
+            "ending": partial(has_reached, self.workdir, LAST_STEP),
+        }[stage]
+        part = self.moments.uniform(0, self.seconds / 3)
+        wait(process, until, part if stage == "preparing" else 600)
+        if stage != "preparing":
+            wait(process, lambda: False, min(part, 0.2) if stage == "training" else part)
 
 
 def _faults(
     workdir: Path, code: int, said: str, kind: signal.Signals | None, heard: bool
 ) -> Iterator[str]:
     """What is wrong with the end of a run that was asked to stop, or was left alone."""
+    asked = f"after {kind.name}" if kind else "left alone"
     # Until the program listens there is nothing to save, and Python decides.
     allowed = {0} if kind is None else {0, CODES[kind]}
     if kind is not None and not heard:
         allowed |= {-kind, 128 + kind}
     if code not in allowed:
-        yield f", saying {said[-200:]!r}"
+        yield f"{asked}: ended with {code}, saying {said[-200:]!r}."
     if "damage" in said or (workdir / "damaged").exists():
-        yield f" and called something damaged: {said[-200:]!r}"
+        yield f"{asked}: called something damaged: {said[-200:]!r}."
     if "Traceback" in said and heard:
-        yield " and showed a traceback"
+        yield f"{asked}: showed a traceback: {said[-200:]!r}."
 
 
 def _listens(process: subprocess.Popen) -> bool:
@@ -141,21 +187,6 @@ def _listens(process: subprocess.Popen) -> bool:
         return sys.platform != "linux"
     caught = next((line for line in status.splitlines() if line.startswith("SigCgt:")), "SigCgt: 0")
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
-
-
-def _wait_for_stage(
-    process: subprocess.Popen, workdir: Path, moments: random.Random, seconds: float
-) -> None:
-    """Waits for a random moment of a random stage, however fast the machine is just now."""
-    stages: dict[str, Callable[[], bool]] = {
-        "any": lambda: True,
-        "its folder": (workdir / "config.json").exists,
-        "a row": partial(has_reached, workdir, moments.randrange(LAST_STEP)),
-        "its model": (workdir / "model").exists,
-    }
-    stage = moments.choice(list(stages))
-    wait(process, stages[stage])
-    wait(process, lambda: False, moments.uniform(0, seconds if stage == "any" else 1))
 
 
 if __name__ == "__main__":

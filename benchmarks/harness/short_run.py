@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,7 +40,13 @@ def start(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE if said else subprocess.DEVNULL,
         text=True,
+        preexec_fn=_hear_all,
     )
+
+
+def _hear_all() -> None:
+    """Undoes nohup, under which a program does not hear that its terminal is closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def finish(folder: Path, workdir: Path, *, trainer: Sequence[str] = TRAINER) -> None:
