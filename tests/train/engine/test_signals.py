@@ -66,6 +66,37 @@ def test_many_signals_save_once(number, times, code):
     assert said == "jaxnoise: stopped at step 7 of 9, which is saved.\n"
 
 
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.fast), signal.SIGTERM]
+)
+def test_signals_that_begin_when_all_is_done_change_no_exit_code(number):
+    program = """
+import atexit, os, signal, sys, time
+from types import SimpleNamespace
+from train.engine import lock, program
+from train.engine.options import Command, Options
+
+number = int(sys.argv.pop())
+# After the last word, when the program gives its lock back, and as slow libraries take their leave.
+lock.release = lambda: os.kill(os.getpid(), number)
+atexit.register(lambda: [os.kill(os.getpid(), number) for _ in range(3)])
+modules = {
+    "example.config": SimpleNamespace(COMMANDS={"": Command(options=Options, presets={"cpu": {}})}),
+    "example.system": SimpleNamespace(SYSTEMS={"": None}),
+    "train.engine.run": SimpleNamespace(run=lambda *_, **__: None),
+}
+program.import_module = modules.__getitem__
+sys.exit(program.main("example"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(int(number))],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.fast
 def test_a_later_ctrl_c_is_meant(monkeypatch):
     with StopSignals() as stop, stop.held():
