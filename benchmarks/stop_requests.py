@@ -141,8 +141,8 @@ class _Asking:
         end = f"{re.sub('[0-9]+ x ', '', what)}: ended with {process.returncode}"
         self.ends[end] = self.ends.get(end, 0) + 1
         if process.returncode == 0:
-            found = content(self.workdir)
-            if different := [part for part, was in self.expected.items() if found[part] != was]:
+            found, expected = _comparable(content(self.workdir)), _comparable(self.expected)
+            if different := [part for part, was in expected.items() if found[part] != was]:
                 self.failed.append(f"{what}: {', '.join(different)} differ from the straight run.")
             shutil.rmtree(self.workdir)
 
@@ -160,6 +160,19 @@ class _Asking:
         wait(process, until, part if stage == "preparing" else 600)
         if stage != "preparing":
             wait(process, lambda: False, min(part, 0.2) if stage == "training" else part)
+
+
+def _comparable(found: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same of the end of a run that was stopped in between.
+
+    It saves the step at which it is stopped too, so that other steps than the last may have stayed.
+    """
+    last = f"checkpoints/{LAST_STEP}/"
+    steps = {name: value for name, value in found["checkpoints"].items() if name.startswith(last)}
+    names = [
+        name for name in found["files"] if not re.match(rf"checkpoints/(?!{LAST_STEP}\b)", name)
+    ]
+    return {**found, "checkpoints": steps, "files": names}
 
 
 def _faults(

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from jaxnoise.errors import DataError, UsageError
+from jaxnoise.process import forget_interrupt
 from train.engine import lock
 from train.engine.devices import set_flags
 from train.engine.errors import Diverged, NoCheckpoint, Stopped
@@ -63,6 +64,7 @@ def main(package: str, arguments: Sequence[str] | None = None) -> int:
         return 0
     except BaseException as error:
         stop.hold()
+        forget_interrupt()
         if isinstance(error, SystemExit):  # argparse after --help
             return int(error.code or 0)
         # The file of --config may ask for it as well, unless it is the options that are wrong.
