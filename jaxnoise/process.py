@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -136,6 +137,6 @@ def forget_interrupt() -> None:
 
     CPython remembers a KeyboardInterrupt that leaves a text which is executed, as those are that
     make data classes and named tuples, and ends by the signal then, whoever has handled it since.
-    Executing any other text makes it forget.
+    Executing any other text makes it forget, and a named tuple is made of one.
     """
-    exec("")
+    namedtuple("Forgotten", ())
