@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from datasets.as_float import IMAGES, NUMBERS, Batch, as_float
-from datasets.clipping import has_clipping, valid_pixels
+from datasets.clipping import valid_pixels
+from datasets.looked_at import look_at, shots_of
 from datasets.opening import Opened, open_records_of
-from datasets.quantisation import STEPS, fraction_of_scale, step_of
+from datasets.quantisation import STEPS
 from datasets.records import Records, open_records
 from datasets.registry import NAMES, SPLITS
 from datasets.source_files import AS_USUAL, Reading
@@ -23,10 +24,6 @@ from jaxnoise.errors import UsageError
 from jaxnoise.noise.camera import generator
 
 __all__ = ["NAMES", "SPLITS", "NoiseData", "open_dataset"]
-
-SHOTS = ("noisy", "noisy2")
-
-PATCHES_LOOKED_AT = 512
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,7 @@ class NoiseData:
         channels: channels of a patch.
         patch_size: side of a patch in pixels (packed pixels for raw).
         notes: sentences for a report: unit, dequantisation, how splits were made.
+        doubts: sentences on what looks wrong in the source; also among the notes.
         sizes: number of patches of each split: train, validation and test; 0 where a data set for
             evaluation only has none.
         has_truth: whether batches carry the true negative log-likelihood.
@@ -57,6 +55,9 @@ class NoiseData:
         has_clipping: whether batches have `valid`, since some pixels are clipped.
         step: largest distance between neighbouring numbers of noisy images, as a fraction of full
             scale; 0 where they are floats.
+        kind: type of the stored numbers, such as uint16; "" where it was not looked for.
+        brightest: largest value of the clean images, or of the noisy ones where there are none, in
+            the patches looked at, as a fraction of full scale; 0 where it was not looked for.
     """
 
     name: str
@@ -67,6 +68,7 @@ class NoiseData:
     channels: int
     patch_size: int
     notes: tuple[str, ...]
+    doubts: tuple[str, ...]
     sizes: dict[str, int]
     has_truth: bool
     clean_splits: tuple[str, ...]
@@ -77,6 +79,8 @@ class NoiseData:
     families: tuple[str, ...]
     has_clipping: bool
     step: float
+    kind: str
+    brightest: float
     _records: Mapping[str, Records | GridPatches] = field(repr=False, compare=False)
 
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
@@ -139,7 +143,7 @@ class NoiseData:
             yield as_float(batch, streams) | self._valid(batch) | {"mask": places < count}
 
     def _valid(self, batch: Batch) -> Batch:
-        shots, steps = _shots(batch)
+        shots, steps = shots_of(batch)
         return {"valid": valid_pixels(shots, steps)} if self.has_clipping and shots else {}
 
     def _split(self, split: str) -> Records | GridPatches:
@@ -240,13 +244,14 @@ def _noise_data(
         split: tuple(name for name in found.fields if name not in STEPS.values())
         for split, found in records.items()
     }
-    left_out, step = _scale(records)
-    notes = list(facts["notes"])
-    if left_out is not None:
+    looked = look_at(records)
+    doubts = facts.get("doubts", [])
+    notes = [*facts["notes"], *doubts]
+    if looked.left_out is not None:
         fields = {split: (*names, "valid") for split, names in fields.items()}
         notes.append(
-            f"Pixels where the noise is clipped count nowhere: {100 * left_out:.1f} % of those of "
-            "the patches looked at."
+            f"Pixels where the noise is clipped count nowhere: {100 * looked.left_out:.1f} % of "
+            "those of the patches looked at."
         )
     return NoiseData(
         name=opened.entry.name,
@@ -257,6 +262,7 @@ def _noise_data(
         channels=facts["channels"],
         patch_size=patch_size,
         notes=tuple(notes),
+        doubts=tuple(doubts),
         sizes={split: len(records[split]) if split in records else 0 for split in SPLITS},
         has_truth=any("truth" in names for names in fields.values()),
         clean_splits=tuple(split for split, names in fields.items() if "clean" in names),
@@ -265,36 +271,12 @@ def _noise_data(
         scenes=tuple(facts.get("scenes", ())),
         simulated=opened.entry.simulated,
         families=opened.entry.families,
-        has_clipping=left_out is not None,
-        step=step,
+        has_clipping=looked.left_out is not None,
+        step=looked.step,
+        kind=looked.kind,
+        brightest=looked.brightest,
         _records=records,
     )
-
-
-def _scale(records: Mapping[str, Records | GridPatches]) -> tuple[float | None, float]:
-    """Part of the pixels where noise is clipped, or None where it is not; step between numbers."""
-    clipped, step, valid = False, 0.0, []
-    for found in records.values():
-        if isinstance(found, GridPatches) or not set(SHOTS) & set(found.fields):
-            continue
-        if "truth" in found.fields:
-            continue  # noise of a known density is not clipped
-        # Patches of all parts of a split stand for it: a look at each would take a second.
-        count = min(len(found), PATCHES_LOOKED_AT)
-        taken = found.take(np.linspace(0, len(found) - 1, count).astype(int))
-        shots, steps = _shots(taken)
-        clipped = clipped or has_clipping(shots, steps)
-        for shot, known in zip(shots, steps, strict=True):
-            coarsest = step_of(shot) if known is None else max(known.max(), step_of(shot))
-            step = max(step, fraction_of_scale(float(coarsest), shot.dtype))
-        valid.append(valid_pixels(shots, steps).ravel())
-    return (1.0 - float(np.concatenate(valid).mean()) if clipped else None), step
-
-
-def _shots(batch: Batch) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-    """Noisy images of a batch as they are stored, and the step between the numbers of each."""
-    names = [name for name in SHOTS if name in batch]
-    return [batch[name] for name in names], [batch.get(STEPS[name]) for name in names]
 
 
 @lru_cache(maxsize=16)

@@ -17,10 +17,11 @@ import numpy as np
 
 from datasets.ahead import ahead
 from datasets.buckets import ordinary_buckets
-from datasets.record_files import are_whole, write_digests
+from datasets.record_files import DIGESTS_FILE, are_whole, write_digests
 from jaxnoise.errors import DataError, UsageError
 
 FACTS_FILE = "facts.json"
+HAS_DIGESTS = "has_digests"
 MEMORY_LIMIT = 2 * 2**30
 STALE_SECONDS = 24 * 3600
 
@@ -52,6 +53,8 @@ def prepare(
         raise damaged(folder) from error
     if not isinstance(known, dict):
         raise damaged(folder)
+    if known.get(HAS_DIGESTS) and not (folder / DIGESTS_FILE).exists():
+        raise damaged(folder)  # what earlier versions have written has none, and does not say so
     return known
 
 
@@ -99,7 +102,7 @@ def _build(
                 ),
             )
         shutil.rmtree(draft / "downloads", ignore_errors=True)
-        (draft / FACTS_FILE).write_text(json.dumps(facts(), indent=1) + "\n")
+        (draft / FACTS_FILE).write_text(json.dumps({**facts(), HAS_DIGESTS: True}, indent=1) + "\n")
         write_digests(draft)
         try:
             draft.rename(folder)

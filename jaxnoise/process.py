@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -129,3 +130,13 @@ def make_cpu_devices(number: int | None, *, usual: int | None = None) -> None:
                 f"--cpu-devices {number} comes too late, since this process has used JAX already: "
                 "give it to a process of its own."
             ) from error
+
+
+def forget_interrupt() -> None:
+    """Lets a process end with its own exit code after a Ctrl-C that was handled.
+
+    CPython remembers a KeyboardInterrupt that leaves a text which is executed, as those are that
+    make data classes and named tuples, and ends by the signal then, whoever has handled it since.
+    Executing any other text makes it forget, and a named tuple is made of one.
+    """
+    namedtuple("Forgotten", ())

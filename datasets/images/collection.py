@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.camera_sim import photographs
 from datasets.images.decode import SUFFIXES, decode
-from datasets.pairs.index import check_header, read_text
+from datasets.pairs.index import check_header, quoted, read_text
 from datasets.registry import SPLITS
 from datasets.source_files import AS_USUAL, Reading
 from jaxnoise.errors import DataError
@@ -177,7 +177,8 @@ def _read_index(folder: Path, reading: Reading) -> tuple[Item, ...]:
     kinds = [kind for kind in KINDS if kind in header]
     if not kinds or not rows:
         raise DataError(
-            f"{path} names no images: it needs rows and a column clean, a column noisy or both."
+            f"{path} names no images: its first line holds {quoted(header)}, and it needs rows and "
+            "a column clean, a column noisy or both, joined by commas."
         )
     items = []
     for line, row in enumerate(rows, 2):

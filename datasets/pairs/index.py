@@ -133,11 +133,19 @@ def check_header(header: Sequence[str], needed: Sequence[str], where: object) ->
             )
     for name in needed:
         if name not in header:
-            found = ", ".join(repr(column) for column in header[:20]) or "nothing"
             raise DataError(
-                f"{where} lacks the column {name}: its first line holds {found}, and it needs "
-                f"{', '.join(COLUMNS)}, joined by commas."
+                f"{where} lacks the column {name}: its first line holds {quoted(header)}, and it "
+                f"needs {', '.join(COLUMNS)}, joined by commas."
             )
+
+
+def quoted(header: Sequence[str]) -> str:
+    """What a first line holds, by columns, for errors.
+
+    Args:
+        header: the names.
+    """
+    return ", ".join(repr(column) for column in header[:20]) or "nothing"
 
 
 def _parse(text: str) -> list[Pair]:

@@ -94,7 +94,6 @@ def facts(config: Config) -> dict[str, Any]:
         "float32": "Values are stored as floats in [0, 1]",
     }[config.dtype]
     notes = [f"{unit}; {config.found.dequantisation()}", *config.index.notes]
-    notes += config.found.doubts()
     if absent := [split for split in SPLITS if split not in config.index.clean_splits]:
         notes.append(
             f"There are no clean images in {', '.join(absent)}: pairs of noisy shots only."
@@ -105,6 +104,7 @@ def facts(config: Config) -> dict[str, Any]:
         "channels": config.channels,
         "patch_size": config.patch_size,
         "notes": notes,
+        "doubts": config.found.doubts(),
         "clean_splits": config.index.clean_splits,
         "scenes": scene_names(config.index),
     }

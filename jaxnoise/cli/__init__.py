@@ -13,6 +13,7 @@ from typing import NoReturn
 from jaxnoise import __version__
 from jaxnoise.cli._say import leave_closed, print_anything, printable, say
 from jaxnoise.errors import DataError, UsageError
+from jaxnoise.process import forget_interrupt
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 MEMORY_FULL = "the memory is full: give less at once, or use a machine with more memory."
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         leave_closed(sys.stdout)
         return 0
     except (Exception, KeyboardInterrupt) as error:
+        forget_interrupt()
         code, sentence = _code_and_sentence(error)
         if "--debug" in argv:
             traceback.print_exception(error)

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxnoise.cli._image_files import Job
 from jaxnoise.cli._layouts import Layout
+from jaxnoise.cli._models import NOT_KNOWN, LearnedFrom
 from jaxnoise.cli._say import libraries_are_silent, say
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.image_writer import write_image
@@ -32,6 +33,7 @@ def do_all(
     max_pixels: int,
     linear: bool = False,
     photographs: bool = False,
+    learned: LearnedFrom = NOT_KNOWN,
 ) -> None:
     """Reads, changes and writes every image; damaged ones are named and left out.
 
@@ -43,6 +45,7 @@ def do_all(
         max_pixels: of an image.
         linear: whether numbers must be linear in light.
         photographs: whether `change` takes RGB images whatever its channels.
+        learned: what the model was trained on.
 
     Raises:
         UsageError: an image is not of the kind that the options or the model speak of.
@@ -63,7 +66,7 @@ def do_all(
                     stored = read_stored(job.source, max_pixels=max_pixels)
                 own, name = layout.of(stored, str(job.source)), str(job.source)
                 own.check_channels(stored.pixels, name, channels, photographs=photographs)
-                doubts = own.doubts(stored, name, linear=linear)
+                doubts = own.doubts(stored, name, linear=linear, learned=learned)
                 write_like(job.output, job, stored, change(job, stored, own, advance))
                 advance(1.0)
             except UsageError as error:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxnoise.cli._models import NOT_KNOWN, LearnedFrom
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io.images import PHOTOGRAPHS, StoredImage
 from jaxnoise.raw.levels import full_scale, to_fraction
@@ -11,6 +12,8 @@ from jaxnoise.raw.mosaic import by_channel, mosaic_to_packed, packed_to_mosaic
 
 FLOATS_ABOVE = 1.5
 """How many times the white level noise may take floats before the level is doubted."""
+FAR_ABOVE = 2.0
+"""How many times what a model has seen an image may be bright before its full scale is doubted."""
 DARK = 0.25
 """A 16-bit image whose brightest pixel is below this fraction may have a lower full scale."""
 
@@ -50,13 +53,21 @@ class Layout(NamedTuple):
         white = said.white_level if self.white_level is None else self.white_level
         return Layout(phase, black, white)
 
-    def doubts(self, stored: StoredImage, name: str, *, linear: bool) -> dict[str, str]:
+    def doubts(
+        self,
+        stored: StoredImage,
+        name: str,
+        *,
+        linear: bool,
+        learned: LearnedFrom = NOT_KNOWN,
+    ) -> dict[str, str]:
         """Sentences on numbers that may not mean what the options say, by what they are about.
 
         Args:
             stored: the image, of which this is the layout that `of` gave.
             name: what to call it.
             linear: whether the noise is that of numbers that are linear in light.
+            learned: what the model was trained on.
         """
         found, pixels = {}, stored.pixels
         high = float(pixels.max())
@@ -76,7 +87,8 @@ class Layout(NamedTuple):
                     "which counts: leave the option out if the file is right."
                 )
         colours = pixels.dtype == np.uint8 and pixels.shape[2] == 3
-        if linear and (stored.format in PHOTOGRAPHS or colours and self.white_level is None):
+        photograph = stored.format in PHOTOGRAPHS or colours and self.white_level is None
+        if linear and photograph:
             found["linear"] = (
                 f"{name} looks like an sRGB photograph, whose numbers are not linear in light: "
                 "this noise is that of raw, so undo the tone curve first."
@@ -86,6 +98,28 @@ class Layout(NamedTuple):
             found["dark"] = (
                 f"the brightest pixel of {name} is {high:g} of {full:g}: if full scale is lower, "
                 "give --white-level."
+            )
+        return found | self._unlike(learned, high, name, photograph=photograph, full=full)
+
+    def _unlike(
+        self, learned: LearnedFrom, high: float, name: str, *, photograph: bool, full: float
+    ) -> dict[str, str]:
+        """Sentences on what differs from the images that a model was trained on."""
+        found = {}
+        if photograph and learned.stored not in ("", "uint8"):
+            found["learned"] = (
+                f"{name} has 8 bits, as sRGB photographs have, and the model was trained on "
+                f"{learned.stored} numbers, which are mostly linear in light: give it images of "
+                "the kind that it was trained on."
+            )
+        black = min(self.black_level or (0.0,))
+        white = full if self.white_level is None else self.white_level
+        reached = min((high - black) / (white - black), 1.0) if white > black else 0.0
+        if reached > FAR_ABOVE * learned.brightest:
+            found["brighter"] = (
+                f"the brightest pixel of {name} is at {reached:.2g} of full scale, and the images "
+                f"that the model was trained on reach {learned.brightest:.2g}: if these had "
+                "another full scale, state theirs with --white-level."
             )
         return found
 

@@ -1,10 +1,29 @@
 """Model folders for commands: one whose model can do what is asked, or a sentence."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from jaxnoise.io.model_folder import read_learned_from
 
 Asked = TypeVar("Asked")
+
+
+class LearnedFrom(NamedTuple):
+    """The numbers that a model was trained on.
+
+    Attributes:
+        stored: their type, such as uint16; "" where it is not known.
+        brightest: the largest of clean images, as a fraction of full scale; inf where it is not
+            known.
+    """
+
+    stored: str = ""
+    brightest: float = math.inf
+
+
+NOT_KNOWN = LearnedFrom()
 
 
 @dataclass(frozen=True)
@@ -46,3 +65,20 @@ def open_model(folder: Path, *protocols: type[Asked], max_bytes: int) -> Opened[
 
     name, config, variables = load_model(folder, max_bytes=max_bytes)
     return Opened(models.require(name, *protocols, holder=f"{folder} holds"), config, variables)
+
+
+def learned_from(folder: Path) -> LearnedFrom:
+    """What a model was trained on, as far as its folder says it; reads no tensors.
+
+    Args:
+        folder: written by `jaxnoise.io.save_model`.
+
+    Raises:
+        DataError: the folder is damaged or holds no model.
+    """
+    said = read_learned_from(folder)
+    stored, brightest = said.get("stored"), said.get("brightest")
+    return LearnedFrom(
+        stored if isinstance(stored, str) else "",
+        brightest if type(brightest) is float and brightest > 0 else math.inf,
+    )

@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: the output folder is in use.
         DataError: the checkpoint is missing, damaged or not known.
     """
+    # First, so that who has to choose another output does not find this out later.
+    checkpoint, source = _recognise(arguments.checkpoint, arguments.source)
     output = arguments.output
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output} is a file: choose a folder.")
@@ -70,7 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
             f"--output {output} is not empty: choose another folder, or replace the model there "
             "with --force."
         )
-    checkpoint, source = _recognise(arguments.checkpoint, arguments.source)
     print(f"{checkpoint} ({source})", flush=True)
 
     from jaxnoise import interop, models

@@ -66,8 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._image_files import others, plan
     from jaxnoise.cli._image_jobs import do_all
     from jaxnoise.cli._layouts import Layout
+    from jaxnoise.cli._models import learned_from
     from jaxnoise.cli._say import say
 
+    # Before outputs are looked for: who has to choose another one should not find this out later.
+    learned = learned_from(arguments.model)
     jobs, left_alone = plan(
         arguments.inputs, arguments.output, force=arguments.force, format=arguments.format
     )
@@ -93,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         layout=layout,
         channels=denoiser.channels,
         max_pixels=arguments.max_pixels,
+        learned=learned,
     )
     say(f"{len(jobs)} denoised image(s) are in {arguments.output}.{others(left_alone)}")
     return 0

@@ -126,9 +126,12 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._image_files import others, plan
     from jaxnoise.cli._image_jobs import do_all
     from jaxnoise.cli._layouts import Layout
+    from jaxnoise.cli._models import NOT_KNOWN, learned_from
     from jaxnoise.cli._sample_images import put_noise
     from jaxnoise.cli._say import say
 
+    # Before outputs are looked for: who has to choose another one should not find this out later.
+    learned = NOT_KNOWN if arguments.model is None else learned_from(arguments.model)
     jobs, left_alone = plan(
         arguments.inputs,
         arguments.output,
@@ -147,6 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_pixels=arguments.max_pixels,
         linear=source.linear,
         photographs=source.photographs,
+        learned=learned,
     )
     say(
         f"{len(jobs)} image(s) with {source.description}, seed {arguments.seed}, are in "

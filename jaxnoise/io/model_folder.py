@@ -51,7 +51,14 @@ class LoadedModel(NamedTuple):
     variables: dict[str, Any]
 
 
-def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Mapping) -> Path:
+def save_model(
+    folder: str | os.PathLike,
+    name: str,
+    config: Any,
+    variables: Mapping,
+    *,
+    learned_from: Mapping[str, Any] | None = None,
+) -> Path:
     """Writes a model folder in one step: after a crash there is the old model, the new one or none.
 
     Args:
@@ -59,6 +66,9 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
         name: the model's name, as in `jaxnoise.models.get(name)`.
         config: the model's `Config`, a dataclass whose fields JSON can hold.
         variables: nested dictionaries of arrays with string keys.
+        learned_from: what `read_learned_from` gives back of the data it was trained on, as JSON:
+            "stored", the type of their numbers, and "brightest", the largest of them as a fraction
+            of full scale, are what the commands look at.
 
     Returns:
         The folder.
@@ -77,6 +87,8 @@ def save_model(folder: str | os.PathLike, name: str, config: Any, variables: Map
         "tensors": {path: _describe(tensor) for path, tensor in sorted(tensors.items())},
         "empty": sorted(empty),
     }
+    if learned_from:
+        description["learned_from"] = dict(learned_from)
     description["sha256"] = _checksum(description)
     from safetensors.numpy import save
 
@@ -133,6 +145,22 @@ def load_model(folder: str | os.PathLike, *, max_bytes: int = MAX_TENSOR_BYTES) 
 
     arrays = {path: jnp.asarray(tensor) for path, tensor in tensors.items()}
     return LoadedModel(name, config, _unflatten(arrays, description["empty"], folder))
+
+
+def read_learned_from(folder: str | os.PathLike) -> dict[str, Any]:
+    """What a model folder says of the data that its model was trained on; reads no tensors.
+
+    Args:
+        folder: a folder written by `save_model`.
+
+    Returns:
+        What `save_model` was given; nothing where it was given nothing.
+
+    Raises:
+        DataError: config.json is missing or damaged.
+    """
+    found = _read_description(Path(folder)).get("learned_from")
+    return found if isinstance(found, dict) else {}
 
 
 def _flatten(variables: Mapping) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -1,14 +1,20 @@
 """What the measures of a pair of images ask of their arguments."""
 
 import math
+import warnings
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxnoise.checks import as_floats, check_numbers, is_float, is_real, native, shape_of, type_of
 from jaxnoise.errors import UsageError
 from jaxnoise.metrics._namespace import namespace
+from jaxnoise.tracing import is_concrete
+
+FAR_ABOVE = 2.0
+"""How many times full scale floats may reach, as noise takes them, before their unit is doubted."""
 
 
 def check_images(a: Any, b: Any, data_range: float | int | None) -> float | int:
@@ -20,7 +26,8 @@ def check_images(a: Any, b: Any, data_range: float | int | None) -> float | int:
         data_range: largest possible value minus smallest; None where it is not stated.
 
     Returns:
-        The range: 1.0 for floats where none is stated.
+        The range: 1.0 for floats where none is stated; a warning says, outside jit, where these are
+        no fractions of full scale.
 
     Raises:
         UsageError: for shapes other than the same (..., H, W, C), images without pixels, integers
@@ -47,6 +54,7 @@ def check_images(a: Any, b: Any, data_range: float | int | None) -> float | int:
                 f"images of shape {a.shape} are {kinds}: state their data_range, such as 255 for 8 "
                 "bits, or pass fractions of full scale."
             )
+        _tell_of_another_unit(a, b)
         return 1.0
     check_numbers(data_range=data_range)
     if not 0 < data_range < math.inf:
@@ -55,6 +63,22 @@ def check_images(a: Any, b: Any, data_range: float | int | None) -> float | int:
             "such as 1.0 or 255."
         )
     return data_range
+
+
+def _tell_of_another_unit(a: Any, b: Any) -> None:
+    """Warns of floats that are far above the range that is taken where none is stated."""
+    if not is_concrete(a, b) or 0 in a.shape:
+        return
+    if not all(getattr(image, "is_fully_addressable", True) for image in (a, b)):
+        return
+    with jax.ensure_compile_time_eval():  # they may be constants of a jitted function
+        highest = max(float(image.max()) for image in (a, b))
+    if highest > FAR_ABOVE:
+        warnings.warn(
+            f"images with values up to {highest:g} are compared as if their full scale were 1: "
+            "state their data_range, such as 255, or pass fractions of full scale.",
+            stacklevel=4,
+        )
 
 
 def as_pair(a: Any, b: Any) -> tuple[Any, Any]:

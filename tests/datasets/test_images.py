@@ -210,6 +210,14 @@ MISTAKES = {
     "floats too large": (lambda p: np.savez(p / "f.npz", np.full((9, 9, 3), 2.0)), "f.npz.*scale"),
     "four channels": (lambda p: np.savez(p / "z.npz", np.zeros((9, 9, 4))), "z.npz has 4 channel"),
     "index without columns": (lambda p: (p / "index.csv").write_text("a,b\n1,2\n"), "a column cl"),
+    "index with semicolons": (
+        lambda p: (p / "index.csv").write_text("clean;scene\nx.png;a\n"),
+        "first line holds 'clean;scene', and it needs",
+    ),
+    "index with capitals": (
+        lambda p: (p / "index.csv").write_text("Clean,Scene\nx.png,a\n"),
+        "first line holds 'Clean', 'Scene', and it needs",
+    ),
     "index of a stranger": (
         lambda p: (p / "index.csv").write_text("clean\n../secret.png\n"),
         "outside its folder",

@@ -82,6 +82,20 @@ def test_images_that_are_stored_turned_show_one_picture(tmp_path: Path):
     assert (batch["noisy"] - batch["clean"]).std() == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("white", "kind"), [(4095, np.uint16), (65535, np.uint16), (255, np.uint8)]
+)
+def test_how_bright_the_clean_images_are_is_known(white: int, kind: type, tmp_path: Path):
+    def stored(image: np.ndarray) -> bytes:
+        return bytes(imagecodecs.png_encode(np.rint(image * white).astype(kind)))
+
+    images = [tuple(map(stored, light(number))) for number in range(4)]
+    data = opened(folder_of(tmp_path / "p", images), tmp_path)
+    assert data.kind == np.dtype(kind).name
+    # The clean images reach 0.6 of their own full scale, and of the type's that many times less.
+    assert data.brightest == pytest.approx(0.6 * white / np.iinfo(kind).max, abs=1 / white)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_columns_that_look_swapped_are_told(swapped: bool, tmp_path: Path):
     def pair(number: int) -> tuple[bytes, bytes]:
@@ -93,6 +107,7 @@ def test_columns_that_look_swapped_are_told(swapped: bool, tmp_path: Path):
 
     data = opened(folder_of(tmp_path / "p", [pair(number) for number in range(4)]), tmp_path)
     told = [note for note in data.notes if "are swapped" in note]
+    assert list(data.doubts) == told
     assert told[0].startswith("In 4 of 4 pairs") if swapped else not told
 
 

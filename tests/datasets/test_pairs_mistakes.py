@@ -200,6 +200,14 @@ MISTAKES = {
         lambda p: setattr(p, "header", "noisy;clean;camera;iso;scene;split"),
         "lacks the column noisy: its first line holds 'noisy;clean;camera;iso;scene;split'",
     ),
+    "tabs": (
+        lambda p: setattr(p, "header", "noisy\tclean\tcamera\tiso\tscene\tsplit"),
+        r"lacks the column noisy: its first line holds 'noisy\\tclean",
+    ),
+    "capitals": (
+        lambda p: setattr(p, "header", "Noisy,Clean,Camera,ISO,Scene,Split"),
+        "lacks the column noisy: its first line holds 'Noisy', 'Clean', 'Camera', 'ISO'",
+    ),
     "a row twice": (lambda p: p.rows.append(list(p.rows[2])), "two rows with 2_noisy.png and 2_cl"),
     "a shot in too many rows": (
         lambda p: p.rows.extend(

@@ -4,6 +4,7 @@ JAX wraps the one around without a word and refuses the other, so scipy and scik
 right, or the same numbers as floats of this machine.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -100,3 +101,21 @@ def test_noise_in_another_unit_is_told():
     integers = np.rint(real).astype(np.int16)
     metrics.marginal_kl(integers, integers, edges=edges)
     metrics.ks(integers, integers, limit=50)
+
+
+@pytest.mark.parametrize("place", [np.asarray, jnp.asarray], ids=["numpy", "jax"])
+def test_floats_of_another_range_are_told(place):
+    a, b = (place(samples(seed, "<f4", 12, 12, 3) * 5) for seed in (0, 1))
+    for metric in (metrics.psnr, metrics.ssim):
+        with pytest.warns(UserWarning, match="values up to 245 .*data_range, such as 255"):
+            metric(a, b)
+        with pytest.warns(UserWarning, match="values up to 245"):
+            jax.jit(lambda metric=metric: metric(a, b))()
+        # Stated, or as fractions, it is the same number, and nothing is said: warnings are errors.
+        stated, fractions = metric(a, b, data_range=255), metric(a / 255, b / 255)
+        assert float(stated) == pytest.approx(float(fractions), rel=1e-4)
+    right = np.float64(a), np.float64(b)
+    right = peak_signal_noise_ratio(*right, data_range=255)
+    assert float(metrics.psnr(a, b, data_range=255)) == pytest.approx(right, rel=ROUNDING)
+    # Noise takes fractions of full scale a little beyond it.
+    metrics.psnr(a / 245 + 0.5, b / 245)

@@ -17,7 +17,7 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import test_set
 from train.steps import checks, denoising, model_folders, noise_sources, shot_pairs
 from train.steps.option_groups import SIMPLE_NOISE, denoiser_config
-from train.steps.start import first_patches
+from train.steps.start import first_patches, learned_from
 
 MODEL = "denoiser"
 
@@ -92,8 +92,16 @@ def task(run: Run, before: Mapping[str, Fitted]) -> Task:
 
 def phases(run: Run) -> list[Phase]:
     """The one training."""
-    settings = denoiser_config(run.config, channels=run.data["data"].channels)
-    return [Phase(name=MODEL, task=partial(task, run), model=MODEL, settings=settings)]
+    data = run.data["data"]
+    return [
+        Phase(
+            name=MODEL,
+            task=partial(task, run),
+            model=MODEL,
+            settings=denoiser_config(run.config, channels=data.channels),
+            learned_from=learned_from(data),
+        )
+    ]
 
 
 def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:

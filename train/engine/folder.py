@@ -140,6 +140,11 @@ def open_workdir(
         lock.acquire(workdir)
         _check_contents(workdir, options, system)  # another may have begun since `check_workdir`
         if not path.exists():
+            if any((workdir / name).exists() for name in ("metrics.jsonl", "checkpoints")):
+                say(
+                    f"jaxnoise: {path} is missing and written anew: what it said of earlier starts "
+                    "is lost, and whether options and data are the same, the checkpoints tell."
+                )
             described = {name: _text(value) for name, value in asdict(options).items()}
             write_json(workdir / "config.json", identity(options))
             first = {"system": system, "options": described, "data_fingerprint": fingerprint}

@@ -21,6 +21,7 @@ from train.engine.progress import Progress
 from train.engine.schedule import Schedule
 from train.engine.signals import BETWEEN, StopSignals
 from train.engine.system import Fitted, Task, Validation
+from train.engine.verdict import failure
 
 
 def fit(
@@ -133,7 +134,7 @@ class _Run:
             step=int(self.best["step"]),
             steps=self.done,
             skipped=self.skipped,
-            failed=self._failure(last),
+            failed=None if last is None else failure(self.task, last, self.best, steps=self.done),
             keep=self.task.keep,
             folder=self.workdir,
         )
@@ -244,27 +245,6 @@ class _Run:
                 f"{self.done}: the last good state is saved; train with smaller learning "
                 "rates in a new --workdir, or look for broken images in the data."
             )
-
-    def _failure(self, last: Validation | None) -> str | None:
-        """Why the state after the last step means that the training has failed, or None."""
-        if last is None:
-            return None
-        if last.failed is not None:
-            return f"{self.task.title}: {last.failed}"
-        if not math.isfinite(last.score):
-            return (
-                f"{self.task.title}: its validation score is not finite after {self.done} steps; "
-                "train with smaller learning rates in a new --workdir."
-            )
-        first, limit = float(self.best["first_score"]), self.task.tolerance
-        if math.isfinite(first) and not last.score <= first + limit:
-            return (
-                f"{self.task.title} got worse by training: its validation score, of which less is "
-                f"better, is {last.score:.4g} after {self.done} steps and was {first:.4g} before "
-                f"the first; the model of step {int(self.best['step'])} is kept. Train with "
-                "smaller learning rates in a new --workdir."
-            )
-        return None
 
     def _evaluate(self) -> Validation:
         state = self.training["state"]

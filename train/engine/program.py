@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from jaxnoise.errors import DataError, UsageError
+from jaxnoise.process import forget_interrupt
 from train.engine import lock
 from train.engine.devices import set_flags
 from train.engine.errors import Diverged, NoCheckpoint, Stopped
@@ -63,6 +64,7 @@ def main(package: str, arguments: Sequence[str] | None = None) -> int:
         return 0
     except BaseException as error:
         stop.hold()
+        forget_interrupt()
         if isinstance(error, SystemExit):  # argparse after --help
             return int(error.code or 0)
         # The file of --config may ask for it as well, unless it is the options that are wrong.
@@ -82,7 +84,11 @@ def _run(package: str, name: str, options: Any, stop: StopSignals) -> None:
     system = import_module(f"{package}.system").SYSTEMS[name]
     run = import_module("train.engine.run").run
     folder = package.rpartition(".")[2]
-    run(system, options, name=f"{folder}/{name}" if name else folder, stop=stop)
+    try:
+        run(system, options, name=f"{folder}/{name}" if name else folder, stop=stop)
+    except OSError:
+        lock.look_again()  # a folder that was moved away says more than the file that is missing
+        raise
 
 
 def _subcommand(

@@ -54,6 +54,9 @@ def run(system: System, config: Any, *, name: str, stop: StopSignals) -> None:
     also = system.check_data(this)
     phases = system.phases(this)
     first_process = jax.process_index() == 0
+    for opened in data.values() if first_process else ():
+        for doubt in getattr(opened, "doubts", ()):
+            say(f"jaxnoise: {doubt}")  # before the hours of training, and not in the report alone
     runs = _open_folder(this, also, name)
     fitted = fit_phases(phases, this, stop=stop, runs=runs)
     report = system.report(this, fitted)
@@ -181,7 +184,13 @@ def fit_phase(
     )
     if jax.process_index() == 0:
         lock.look_again()
-        save_model(place / "model", phase.model, phase.settings, fitted.kept)
+        save_model(
+            place / "model",
+            phase.model,
+            phase.settings,
+            fitted.kept,
+            learned_from=phase.learned_from,
+        )
     return fitted
 
 

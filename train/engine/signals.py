@@ -112,6 +112,8 @@ class StopSignals:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self._ended:
+            # Nothing is left to interrupt, but more may follow while the process takes its leave.
+            self.requested = self.requested or number
             return
         if self.requested is None or self._put_off:
             self._put_off = False

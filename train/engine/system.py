@@ -138,6 +138,7 @@ class Phase:
         steps: how many; None for those of the options.
         compared: whether it is only something to compare with: its failure is told, and is not
             that of the run.
+        learned_from: what to keep with the model about its data, as JSON.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Phase:
     folder: str = ""
     steps: int | None = None
     compared: bool = False
+    learned_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Report(Protocol):
@@ -191,7 +193,8 @@ class System:
     Attributes:
         check: raises for options that contradict each other; before any data set is opened.
         data: from the options to functions that open the data sets, by role. Something that is
-            opened has a `name` and a `fingerprint`.
+            opened has a `name` and a `fingerprint`, and it may have `doubts`, sentences to say at
+            the start.
         check_data: raises for data that do not serve, before anything is written; returns what
             else tells one run from another, such as the digest of a file, or "".
         phases: the trainings of a run.

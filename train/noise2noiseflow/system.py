@@ -23,7 +23,7 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import TestSet, test_set
 from train.steps import checks, denoising, model_folders, shot_pairs
 from train.steps.option_groups import denoiser_config, noise_model_fields
-from train.steps.start import first_patches, variance_floor
+from train.steps.start import first_patches, learned_from, variance_floor
 
 MODEL = "noise2noiseflow"
 PRETRAINING = "pretraining"
@@ -112,9 +112,15 @@ def joint_task(run: Run, before: Mapping[str, Fitted]) -> Task:
 
 def phases(run: Run) -> list[Phase]:
     """The denoiser alone, if asked for, then both models."""
-    config = run.config
-    settings = settings_of(config, run.data["data"])
-    joint = Phase(name=JOINT, task=partial(joint_task, run), model=MODEL, settings=settings)
+    config, data = run.config, run.data["data"]
+    settings, kept = settings_of(config, data), learned_from(data)
+    joint = Phase(
+        name=JOINT,
+        task=partial(joint_task, run),
+        model=MODEL,
+        settings=settings,
+        learned_from=kept,
+    )
     if not config.pretraining_steps:
         return [joint]
     alone = Phase(
@@ -124,6 +130,7 @@ def phases(run: Run) -> list[Phase]:
         settings=settings.denoiser,
         folder=PRETRAINING,
         steps=config.pretraining_steps,
+        learned_from=kept,
     )
     return [alone, joint]
 

@@ -20,7 +20,7 @@ from train.report.report import Report, report_of_patches
 from train.report.test_set import test_set
 from train.steps import checks, likelihood
 from train.steps.option_groups import noise_model_fields
-from train.steps.start import first_patches, variance_floor
+from train.steps.start import first_patches, learned_from, variance_floor
 
 MODEL = "noiseflow"
 
@@ -105,6 +105,7 @@ def phases(run: Run) -> list[Phase]:
             settings=settings_of(config, run.data["data"], arch=arch),
             folder="" if arch == config.arch else f"compare/{folder_name(arch)}",
             compared=arch != config.arch,
+            learned_from=learned_from(run.data["data"]),
         )
         for arch in architectures(config)
     ]

@@ -36,6 +36,18 @@ def variance_floor(data: Any) -> float:
     return max(VARIANCE_FLOOR, data.step**2 / 12)
 
 
+def learned_from(data: Any) -> dict[str, Any]:
+    """What is kept with a model about the numbers of the data that it was trained on.
+
+    Args:
+        data: a data set of `datasets.pipeline`.
+
+    Returns:
+        For `jaxnoise.io.save_model`; nothing where it is not known.
+    """
+    return {"stored": data.kind, "brightest": data.brightest} if data.kind else {}
+
+
 def training_batch(run: Run, names: Sequence[str], step: int) -> dict[str, np.ndarray]:
     """The batch of one step of a run on its data set.
 

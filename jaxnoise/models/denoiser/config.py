@@ -54,6 +54,8 @@ class Config:
             value: Any = getattr(self, field)
             if not isinstance(value, Integral) or not least <= int(value) <= most:
                 raise UsageError(f"{field} is {value!r}: use a whole number, {least} to {most}.")
+        if not isinstance(self.share, bool):
+            raise UsageError(f"share is {self.share!r}: use True or False.")
         if self.net == "unet" and self.width % 3:
             raise UsageError(f"features is {self.width}: a U-Net's must divide by 3.")
 

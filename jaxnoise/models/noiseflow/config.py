@@ -76,6 +76,8 @@ class Config:
             raise UsageError(f"arch is {self.arch!r}: name the layers as text.")
         if not self.cameras or len(set(self.cameras)) != len(self.cameras):
             raise UsageError("cameras must name at least one camera, each once.")
+        if not all(isinstance(camera, str) for camera in self.cameras):
+            raise UsageError(f"cameras are {self.cameras!r}: name each by a text.")
         if not self.isos or list(self.isos) != sorted(set(self.isos)) or self.isos[0] < 0:
             raise UsageError("isos must be ascending ISO numbers, each once (0 for not stated).")
         parse(self.arch, self.channels, most=int(self.max_layers))

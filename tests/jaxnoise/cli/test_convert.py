@@ -192,3 +192,10 @@ def test_the_published_checkpoints_of_torch(capsys, tmp_path, real_images):
     file = folder / "DnCNN_pretrained.pth"
     shown = converted(capsys, file, "--output", tmp_path / "denoiser")
     assert "denoiser dncnn (9 layers, 64 features), 263,616 parameters" in shown
+
+
+def test_a_wrong_checkpoint_is_told_before_an_output_that_exists(capsys, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/notes.txt").write_text("mine")
+    said = refused(capsys, 3, tmp_path / "out/notes.txt", "--output", tmp_path / "out")
+    assert "is no checkpoint that jaxnoise reads" in said

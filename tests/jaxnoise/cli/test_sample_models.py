@@ -141,3 +141,54 @@ def test_what_a_model_does_not_know_is_refused(tmp_path: Path, run: Run, models)
     code, said = run(packed, "--output", tmp_path / "out", "--model", tmp_path, *known)
     assert code == 3 and "config.json is missing" in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def dark_model(models, tmp_path) -> Path:
+    """A model for RGB that was trained on 12 bits as they lie in 16, whose full scale is 65535."""
+    from jaxnoise.io import load_model, save_model
+
+    learned = {"stored": "uint16", "brightest": 4095 / 65535}
+    return save_model(tmp_path / "dark", *load_model(models["rgb"]), learned_from=learned)
+
+
+CHOSEN = ("--camera", "phone", "--iso", 100)
+
+
+def test_levels_that_are_not_those_of_the_model_are_told(tmp_path, run: Run, dark_model):
+    image = np.random.default_rng(0).integers(0, 4096, (6, 8, 3), dtype=np.uint16)
+    image[0, 0] = 4095
+    save(tmp_path / "in/a.png", image)
+    ask = (tmp_path / "in", "--force", "--model", dark_model, *CHOSEN, "--output", tmp_path / "out")
+    code, said = run(*ask, "--white-level", 4095)
+    assert code == 0
+    # 4095 of 4095, where the images of the training had 4095 of 65535.
+    assert "is at 1 of full scale" in said and "trained on reach 0.062:" in said
+    for same in (("--white-level", 65535), ()):
+        code, said = run(*ask, *same)
+        assert (code, "trained on" in said) == (0, False)
+
+
+def test_what_a_file_states_counts_for_the_levels_of_the_model(tmp_path, run: Run, dark_model):
+    image = np.full((6, 8, 3), 3000, np.uint16)
+    (tmp_path / "in").mkdir()
+    np.savez(tmp_path / "in/a.npz", raw=image, white_level=np.array(4095))
+    ask = (tmp_path / "in", "--model", dark_model, *CHOSEN, "--output", tmp_path / "out")
+    code, said = run(*ask)
+    assert code == 0 and "is at 0.73 of full scale" in said  # 3000 / 4095
+
+
+def test_a_photograph_for_a_model_of_linear_numbers_is_told(tmp_path, run, models, dark_model):
+    save(tmp_path / "in/a.png", np.full((6, 8, 3), 9, np.uint8))
+    for model, told in ((dark_model, True), (models["rgb"], False)):
+        ask = (tmp_path / "in", "--force", "--model", model, *CHOSEN, "--output", tmp_path / "out")
+        code, said = run(*ask)
+        assert (code, "as sRGB photographs have" in said) == (0, told)
+
+
+def test_a_wrong_model_is_told_before_outputs_that_exist(tmp_path, run: Run):
+    save(tmp_path / "in/a.png", np.zeros((6, 8, 3), np.uint16))
+    save(tmp_path / "out/a.png", np.zeros((6, 8, 3), np.uint16))
+    ask = (tmp_path / "in", "--output", tmp_path / "out", "--model", tmp_path / "nothing")
+    code, said = run(*ask)
+    assert code == 3 and "nothing is not a folder" in said

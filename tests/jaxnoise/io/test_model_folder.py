@@ -15,6 +15,7 @@ from jaxnoise import models
 from jaxnoise.bijectors import chain
 from jaxnoise.errors import DataError, UsageError
 from jaxnoise.io import load_model, model_folder, model_variables, save_model
+from jaxnoise.io.model_folder import read_learned_from
 
 
 @pytest.fixture(autouse=True)
@@ -230,6 +231,19 @@ def test_every_flipped_bit_of_the_configuration_is_noticed(folder):
         with pytest.raises(DataError) as caught:
             load_model(folder)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.fast
+def test_what_a_model_learned_from_is_kept_with_it(folder, example, tmp_path):
+    learned = {"stored": "uint16", "brightest": 0.0625}
+    place = save_model(tmp_path / "other", "noiseflow", *example, learned_from=learned)
+    assert read_learned_from(place) == learned
+    assert load_model(place).config == example[0]
+    assert read_learned_from(folder) == {}
+    path = place / "config.json"
+    path.write_text(path.read_text().replace("0.0625", "0.625"))
+    with pytest.raises(DataError, match="edited by hand"):
+        read_learned_from(place)
 
 
 @pytest.mark.fast

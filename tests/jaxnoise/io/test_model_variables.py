@@ -150,11 +150,13 @@ HOSTILE = [
     ("noiseflow", {"channels": 10**6}),
     ("noiseflow", {"cameras": 7}),
     ("noiseflow", {"cameras": [["a"], {"b": 1}]}),
+    ("noiseflow", {"cameras": [1, 2]}),
     ("noiseflow", {"isos": ["100"]}),
     ("noiseflow", {"taps": ["shared"]}),
     ("denoiser", {"depth": 10**9}),
     ("denoiser", {"features": 10**9}),
     ("denoiser", {"net": {}}),
+    ("denoiser", {"share": {}}),
     ("denoiser", {"share": "yes", "net": "unet", "features": 10**30}),
     ("noise2noiseflow", {"denoiser_name": "noise2noiseflow", "denoiser": {}}),
     ("noise2noiseflow", {"noise_model": {"arch": "-".join(["W"] * 100_000)}}),
@@ -162,7 +164,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("number", some_fast(range(len(HOSTILE)), 0, 7, 16))
+@pytest.mark.parametrize("number", some_fast(range(len(HOSTILE)), 0, 7, 17))
 def test_a_hostile_configuration_is_one_short_sentence_at_once(tmp_path, number):
     name, fields = HOSTILE[number]
     config, variables = made("noiseflow", FLOW)

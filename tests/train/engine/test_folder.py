@@ -48,6 +48,22 @@ def test_the_manifest_says_what_ran(tmp_path, mesh):
     assert "resumptions" not in written
 
 
+@pytest.mark.parametrize("begun", ["checkpoints", "metrics.jsonl", None])
+def test_a_manifest_that_is_gone_is_told_and_written_anew(tmp_path, mesh, begun, capsys):
+    def begin():
+        folder.open_workdir(tmp_path, Options(), mesh=mesh, fingerprint="f", facts={})
+        return manifest.read_manifest(tmp_path)
+
+    first = begin()
+    if begun:
+        (tmp_path / begun).mkdir()
+    (tmp_path / "manifest.json").unlink()
+    capsys.readouterr()
+    assert begin() == first
+    # A kill before the first step leaves it unwritten, and there is nothing to tell.
+    assert ("manifest.json is missing" in capsys.readouterr().err) == (begun is not None)
+
+
 def test_the_manifest_keeps_the_first_start_and_adds_later_ones(tmp_path, mesh, monkeypatch):
     def begin(**different):
         for name, value in different.items():

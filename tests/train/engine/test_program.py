@@ -88,6 +88,25 @@ def test_a_full_disk_is_a_sentence(ends_with, capsys):
     assert "/run/metrics.jsonl" in said and "make room" in said
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_folder_that_is_moved_in_the_middle_of_writing_is_told(
+    ends_with, tmp_path, moved, capsys
+):
+    place = tmp_path / "run"
+
+    def write(options, stop):
+        place.mkdir()
+        lock.acquire(place)
+        if moved:
+            place.rename(tmp_path / "elsewhere")
+        (place / "checkpoints" / "4").mkdir()
+
+    assert ends_with(write) == (2 if moved else 1)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert ("was renamed, deleted or replaced" in said) == moved
+
+
 FULL_OUTPUT = """
 import sys
 from types import SimpleNamespace

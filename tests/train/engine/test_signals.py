@@ -66,6 +66,77 @@ def test_many_signals_save_once(number, times, code):
     assert said == "jaxnoise: stopped at step 7 of 9, which is saved.\n"
 
 
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.fast), signal.SIGTERM]
+)
+def test_signals_that_begin_when_all_is_done_change_no_exit_code(number):
+    program = """
+import atexit, os, signal, sys, time
+from types import SimpleNamespace
+from train.engine import lock, program
+from train.engine.options import Command, Options
+
+number = int(sys.argv.pop())
+# After the last word, when the program gives its lock back, and as slow libraries take their leave.
+lock.release = lambda: os.kill(os.getpid(), number)
+atexit.register(lambda: [os.kill(os.getpid(), number) for _ in range(3)])
+modules = {
+    "example.config": SimpleNamespace(COMMANDS={"": Command(options=Options, presets={"cpu": {}})}),
+    "example.system": SimpleNamespace(SYSTEMS={"": None}),
+    "train.engine.run": SimpleNamespace(run=lambda *_, **__: None),
+}
+program.import_module = modules.__getitem__
+sys.exit(program.main("example"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(int(number))],
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+IN_A_TEXT = "import os; os.kill(os.getpid(), 2); [None for _ in range(10**6)]"
+TRAINER_IN_A_TEXT = f"""
+import sys
+from types import SimpleNamespace
+from train.engine import program
+from train.engine.options import Command, Options
+
+modules = {{
+    "example.config": SimpleNamespace(
+        COMMANDS={{"": Command(options=Options, presets={{"cpu": {{}}}})}}
+    ),
+    "example.system": SimpleNamespace(SYSTEMS={{"": None}}),
+    "train.engine.run": SimpleNamespace(run=lambda *_, **__: exec({IN_A_TEXT!r})),
+}}
+program.import_module = modules.__getitem__
+sys.exit(program.main("example"))
+"""
+COMMAND_IN_A_TEXT = f"""
+import sys
+from jaxnoise import cli
+
+cli._commands = lambda: exec({IN_A_TEXT!r})
+sys.exit(cli.main([]))
+"""
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("program", [TRAINER_IN_A_TEXT, COMMAND_IN_A_TEXT])
+def test_ctrl_c_in_a_text_that_is_executed_has_its_code(tmp_path, program):
+    (tmp_path / "interrupted.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        env={**os.environ, "PYTHONPATH": f"{os.getcwd()}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 130  # and not -2, that of the signal
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.fast
 def test_a_later_ctrl_c_is_meant(monkeypatch):
     with StopSignals() as stop, stop.held():

@@ -164,11 +164,15 @@ def test_the_exported_model_is_the_best_by_validation(finished, records):
     from datasets.pipeline import open_dataset
     from jaxnoise import models
     from jaxnoise.io import load_model
+    from jaxnoise.io.model_folder import read_learned_from
     from train.densities import nll_per_dimension
     from train.engine.devices import start_jax
 
     loaded = load_model(finished / "model")
     data = open_dataset("camera_sim/exact", data_dir=records, patch_size=16)
+    learned = read_learned_from(finished / "model")
+    highest = max(data.batch("train", seed=0, step=0, batch_size=64)["clean"].max(), 0)
+    assert learned["stored"] == "float32" and highest <= learned["brightest"] <= 1
     # Another batch size than in training: padding must not count.
     batches = data.batches("validation", batch_size=7, limit=20)
     nll = nll_per_dimension(models.get("noiseflow"), loaded.config, start_jax("cpu"))
