@@ -67,16 +67,17 @@ def open_model(folder: Path, *protocols: type[Asked], max_bytes: int) -> Opened[
     return Opened(models.require(name, *protocols, holder=f"{folder} holds"), config, variables)
 
 
-def learned_from(folder: Path) -> LearnedFrom:
+def learned_from(folder: Path, *, max_bytes: int) -> LearnedFrom:
     """What a model was trained on, as far as its folder says it; reads no tensors.
 
     Args:
         folder: written by `jaxnoise.io.save_model`.
+        max_bytes: that the model's tensors may take.
 
     Raises:
         DataError: the folder is damaged or holds no model.
     """
-    said = read_learned_from(folder)
+    said = read_learned_from(folder, max_bytes=max_bytes)
     stored, brightest = said.get("stored"), said.get("brightest")
     return LearnedFrom(
         stored if isinstance(stored, str) else "",

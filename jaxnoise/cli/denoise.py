@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._say import say
 
     # Before outputs are looked for: who has to choose another one should not find this out later.
-    learned = learned_from(arguments.model)
+    learned = learned_from(arguments.model, max_bytes=arguments.max_model_bytes)
     jobs, left_alone = plan(
         arguments.inputs, arguments.output, force=arguments.force, format=arguments.format
     )

@@ -131,7 +131,9 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxnoise.cli._say import say
 
     # Before outputs are looked for: who has to choose another one should not find this out later.
-    learned = NOT_KNOWN if arguments.model is None else learned_from(arguments.model)
+    learned = NOT_KNOWN
+    if arguments.model is not None:
+        learned = learned_from(arguments.model, max_bytes=arguments.max_model_bytes)
     jobs, left_alone = plan(
         arguments.inputs,
         arguments.output,

@@ -147,11 +147,14 @@ def load_model(folder: str | os.PathLike, *, max_bytes: int = MAX_TENSOR_BYTES) 
     return LoadedModel(name, config, _unflatten(arrays, description["empty"], folder))
 
 
-def read_learned_from(folder: str | os.PathLike) -> dict[str, Any]:
+def read_learned_from(
+    folder: str | os.PathLike, *, max_bytes: int = MAX_TENSOR_BYTES
+) -> dict[str, Any]:
     """What a model folder says of the data that its model was trained on; reads no tensors.
 
     Args:
         folder: a folder written by `save_model`.
+        max_bytes: as for `load_model`.
 
     Returns:
         What `save_model` was given; nothing where it was given nothing.
@@ -159,7 +162,7 @@ def read_learned_from(folder: str | os.PathLike) -> dict[str, Any]:
     Raises:
         DataError: config.json is missing or damaged.
     """
-    found = _read_description(Path(folder)).get("learned_from")
+    found = _read_description(Path(folder), ModelLimits(max_bytes)).get("learned_from")
     return found if isinstance(found, dict) else {}
 
 

@@ -23,6 +23,7 @@ TAKE_NO_ARRAYS = {
     "jaxnoise.models.cono": {"Terms", "Weights"},
     "jaxnoise.models.noiseflow": {"describe"},
     "jaxnoise.models.noise2noiseflow": {"Terms"},
+    "jaxnoise.metrics": {"IntensityCurve"},
     "jaxnoise.distances": {"mmd2_error_bound"},
 }
 ROWS = {**entrances.rows(), **entrances_of_arrays.rows(), **entrances_of_features.rows()}
