@@ -1,8 +1,8 @@
 """SIGTERM, SIGHUP and Ctrl-C: finish the step, save, stop."""
 
-import gc
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ that comes before is taken for a key that was held down, or a signal sent to a g
 """
 
 MOMENT = 0.02
-"""Seconds until a signal is sent again that came where nothing can be raised."""
+"""Seconds until a signal is sent again that came where what is raised is forgotten."""
 
 
 class StopSignals:
@@ -42,6 +42,8 @@ class StopSignals:
         self._held = self._ended = self._put_off = False
         self._since = 0.0
         self._previous: dict[int, Any] = {}
+        self._hook: Any = None
+        self._again: threading.Timer | None = None
 
     def __enter__(self) -> "StopSignals":
         self.listen()
@@ -54,6 +56,8 @@ class StopSignals:
                 continue  # the run was begun by nohup, to go on when its terminal is closed
             previous = signal.signal(number, self._handle)
             self._previous.setdefault(number, previous)
+        if self._hook is None:
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._forgotten
 
     def __exit__(self, *_: object) -> None:
         self.restore()
@@ -62,13 +66,20 @@ class StopSignals:
         """Gives the signals back to who had them before."""
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        self._previous.clear()
+        self._forget_all()
 
     def ignore(self) -> None:
         """Lets the process end undisturbed once it has been asked to."""
         for number in self._previous:
             signal.signal(number, signal.SIG_IGN)
+        self._forget_all()
+
+    def _forget_all(self) -> None:
         self._previous.clear()
+        if self._again is not None:
+            self._again.cancel()
+        if self._hook is not None:
+            sys.unraisablehook, self._hook = self._hook, None
 
     def hold(self) -> None:
         """Hears no signal from here on: the program has nothing left to interrupt."""
@@ -121,23 +132,21 @@ class StopSignals:
                 self.requested, self._since = number, now
             if self._held:
                 return
-            if _is_swallowed(frame):
-                self._put_off = True
-                again = threading.Timer(MOMENT, os.kill, (os.getpid(), number))
-                again.daemon = True
-                again.start()
-                return
             self.stop(BETWEEN)
         elif number == signal.SIGINT and now - self._since > IMPATIENT:
             self.requested, self._since = number, now
             self.stop(BETWEEN)
 
+    def _forgotten(self, what: Any) -> None:
+        """Sends a signal again whose exception Python would print and forget.
 
-def _is_swallowed(frame: FrameType | None) -> bool:
-    """Whether Python would print and forget what is raised in a frame, as in collecting garbage."""
-    forgetful = {getattr(callback, "__code__", None) for callback in gc.callbacks}
-    while frame is not None:
-        if frame.f_code.co_name == "__del__" or frame.f_code in forgetful:
-            return True
-        frame = frame.f_back
-    return False
+        That is so where it comes in the collection of garbage, in `__del__`, or in what a library
+        written in C or a weak reference calls.
+        """
+        if what.exc_type not in (Stopped, KeyboardInterrupt):
+            (self._hook or sys.__unraisablehook__)(what)
+        elif self.requested is not None and not self._ended:
+            self._put_off = True
+            self._again = threading.Timer(MOMENT, os.kill, (os.getpid(), self.requested))
+            self._again.daemon = True
+            self._again.start()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 import pytest
 
@@ -165,24 +166,30 @@ def test_a_closed_terminal_is_heard_but_under_nohup():
 
 
 @pytest.mark.fast
-@pytest.mark.parametrize("place", ["callback", "del"])
-def test_a_signal_in_the_collection_of_garbage_is_not_forgotten(place):
+@pytest.mark.parametrize("place", ["callback", "del", "weak reference"])
+def test_a_signal_where_exceptions_are_forgotten_is_not(place, capfd):
     class Last:
         def __del__(self):
             os.kill(os.getpid(), signal.SIGTERM)
 
     def collecting(phase, details):
         if phase == "stop":
-            os.kill(os.getpid(), signal.SIGTERM)
             gc.callbacks.remove(collecting)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     reached = False
     with StopSignals() as stop, pytest.raises(Stopped):
         if place == "del":
             Last()
+        elif place == "weak reference":
+            thing = set()
+            reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+            del thing
+            assert reference() is None
         else:
             gc.callbacks.append(collecting)
             gc.collect()
-        reached = True  # what is raised while garbage is collected is printed and forgotten
+        reached = True  # what was raised there is forgotten
         time.sleep(5)
     assert reached and stop.requested == signal.SIGTERM
+    assert capfd.readouterr().err == ""
