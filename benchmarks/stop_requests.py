@@ -189,7 +189,7 @@ def _faults(
     if "damage" in said or (workdir / "damaged").exists():
         yield f"{asked}: called something damaged: {said[-200:]!r}."
     if "Traceback" in said and heard:
-        yield f"{asked}: showed a traceback: {said[-200:]!r}."
+        yield f"{asked}: showed a traceback: {said[-2000:]!r}."
 
 
 def _listens(process: subprocess.Popen) -> bool:

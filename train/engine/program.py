@@ -17,7 +17,7 @@ from train.engine.errors import Diverged, NoCheckpoint, Stopped
 from train.engine.files import NO_ROOM
 from train.engine.options import Command, parse, to_toml
 from train.engine.output import give_up, prepare_output, say, say_all
-from train.engine.signals import StopSignals
+from train.engine.signals import BETWEEN, StopSignals
 
 EXIT_CODES: dict[type[BaseException], int] = {
     UsageError: 2,
@@ -80,9 +80,11 @@ def main(package: str, arguments: Sequence[str] | None = None) -> int:
 
 def _run(package: str, name: str, options: Any, stop: StopSignals) -> None:
     set_flags(options.accelerator)
-    # From here on jax and all that takes long to start is imported, and not before.
-    system = import_module(f"{package}.system").SYSTEMS[name]
-    run = import_module("train.engine.run").run
+    # From here on jax and all that takes long to start is imported, and not before. A library
+    # written in C may make something else of a signal that comes while it is imported.
+    with stop.after(BETWEEN):
+        system = import_module(f"{package}.system").SYSTEMS[name]
+        run = import_module("train.engine.run").run
     folder = package.rpartition(".")[2]
     try:
         run(system, options, name=f"{folder}/{name}" if name else folder, stop=stop)
@@ -120,6 +122,8 @@ def _said(error: BaseException, *, debug: bool) -> int:
                 "(ulimit -f) and give the same command again."
             )
         error = UsageError(full).with_traceback(error.__traceback__)
+    if isinstance(error, ImportError | SystemError) and (asked := _request_behind(error)):
+        error = asked
     code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
     if debug:
         with suppress(OSError):
@@ -130,6 +134,14 @@ def _said(error: BaseException, *, debug: bool) -> int:
     else:
         _say(str(error) or "stopped by Ctrl-C; the same command goes on from the last checkpoint.")
     return code
+
+
+def _request_behind(error: BaseException) -> BaseException | None:
+    """The request to stop that a library, written in C, made another error of."""
+    seen = error.__cause__ or error.__context__
+    while seen is not None and not isinstance(seen, Stopped | KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
 
 
 def check_platform() -> None:

@@ -67,6 +67,34 @@ def test_exit_codes(ends_with, error, code, capsys):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(("request_", "code"), [(Stopped("s"), 75), (KeyboardInterrupt("s"), 130)])
+def test_a_request_to_stop_that_a_library_renamed_has_its_code(ends_with, request_, code, capsys):
+    error = ImportError("initialization failed")
+    error.__cause__ = request_
+    assert ends_with(error) == code
+    assert capsys.readouterr().err == "jaxnoise: s\n"
+    # What else goes wrong after a request is told.
+    error = OSError(errno.ENOSPC, "No space left on device")
+    error.__cause__ = request_
+    assert ends_with(error) == 2
+
+
+def test_a_signal_while_modules_are_imported_waits_for_them(monkeypatch, capsys):
+    imported = []
+
+    def import_module(name):
+        if name == "example.config":
+            return CONFIG
+        os.kill(os.getpid(), signal.SIGTERM)
+        imported.append(name)
+        return SimpleNamespace(SYSTEMS={"": None}, run=lambda *_, **__: imported.append("run"))
+
+    monkeypatch.setattr(program, "import_module", import_module)
+    assert program.main("example", []) == 75
+    assert imported == ["example.system", "train.engine.run"]
+    assert "stopped by a signal" in capsys.readouterr().err
+
+
 def test_tracebacks_with_debug_only(ends_with, capsys):
     assert ends_with(UsageError("bad"), "--debug") == 2
     assert "Traceback" in capsys.readouterr().err
