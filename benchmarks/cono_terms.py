@@ -25,6 +25,8 @@ PAPER: dict[str, object] = {
     "units": "image",
     "alignment": "absolute",
     "alignment_by_channel": False,
+    "alignment_scope": "patch",
+    "alignment_weight": 1,
 }
 """Layers and moments in the unit of the image, the absolute value of Eq. 14."""
 RATE: dict[str, object] = {"learning_rate": 0.03, "decay": False}
@@ -34,8 +36,8 @@ VARIANTS: dict[str, dict[str, object]] = {
     "without contrastive": {"contrastive_weight": 0},
     "without alignment": {"alignment_weight": 0},
     "without perceptual": {"perceptual_weight": 0},
-    "alignment of the batch": {"alignment_scope": "batch"},
-    "alignment by intensity": {"alignment_scope": "intensity"},
+    "alignment of weight 1": {"alignment_weight": 1},
+    "alignment of each patch": {"alignment_scope": "patch", "alignment_weight": 1},
     "moments of all channels": {"alignment_by_channel": False},
     "paper's units": PAPER,
     "paper's units, squared": {**PAPER, "alignment": "squared"},

@@ -33,20 +33,19 @@ def start(
         said: whether what it says on standard error is wanted.
     """
     places = ("--data-dir", str(folder / "records"), "--workdir", str(workdir))
-    return subprocess.Popen(
-        [*trainer, *places],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if said else subprocess.DEVNULL,
-        text=True,
-        preexec_fn=_hear_all,
-    )
-
-
-def _hear_all() -> None:
-    """Undoes nohup, under which a program does not hear that its terminal is closed."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Under nohup a program, and what it starts, does not hear that its terminal is closed.
+    heard = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return subprocess.Popen(
+            [*trainer, *places],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if said else subprocess.DEVNULL,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, heard)
 
 
 def finish(folder: Path, workdir: Path, *, trainer: Sequence[str] = TRAINER) -> None:

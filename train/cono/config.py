@@ -47,7 +47,9 @@ class Config(Options):
     contrastive_weight: float = option(1.0, "of the contrastive term", minimum=0)
     perceptual_weight: float = option(1.0, "of the perceptual term", minimum=0)
     alignment_weight: float | None = option(
-        None, "of the alignment of the moments (default: 1; 30 to the noise of a camera)", minimum=0
+        None,
+        "of the alignment of the moments (default: 100; 30 to the noise of a camera)",
+        minimum=0,
     )
     temperature: float = option(0.07, "of the contrastive term", above=0)
     bandwidth: float | None = option(
@@ -60,7 +62,7 @@ class Config(Options):
     )
     alignment_scope: str | None = option(
         None,
-        "whose variance is aligned (default: each patch's; by intensity to the noise of a camera)",
+        "whose variance is aligned (default: the batch's; by intensity to the noise of a camera)",
         choices=("patch", "batch", "intensity"),
     )
     alignment_by_channel: bool = option(True, "each channel has moments of its own")
@@ -91,6 +93,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "patch_size": 64,
         "units": "image",
         "alignment": "absolute",
+        "alignment_scope": "patch",
+        "alignment_weight": 1.0,
         "alignment_by_channel": False,
         "decay": False,
         "evaluate_every": 100,

@@ -28,8 +28,8 @@ TERMS = {
 """Terms of the loss, as they are called in metrics.jsonl, with their headings."""
 FIELDS = ("first", "second", "negatives", "shot", "read")
 """What a step needs of a batch."""
-OF_CAMERA = 30.0
-"""Weight of the alignment to a camera's noise, whose variance is to be met at every intensity."""
+OF_SIGMA, OF_CAMERA = 100.0, 30.0
+"""Weights of the alignment to one level for all, and to a camera's noise at every intensity."""
 LINEAR = 2.2
 """Gamma of images that are linear in light."""
 TOO_FAR = 0.2
@@ -198,11 +198,11 @@ def options_of(config: Any) -> dict[str, Any]:
         config: the run's options.
     """
     camera = levels_of(config).profile is not None
-    scope = config.alignment_scope or ("intensity" if camera else "patch")
+    scope = config.alignment_scope or ("intensity" if camera else "batch")
     by_intensity = scope == "intensity"
     weights = {name: getattr(config, f"{name}_weight") for name in TERMS}
     if weights["alignment"] is None:
-        weights["alignment"] = OF_CAMERA if camera else 1.0
+        weights["alignment"] = OF_CAMERA if camera else OF_SIGMA
     return {
         "weights": models.get("cono").Weights(**weights),
         "temperature": config.temperature,
