@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "camera": {"shot": 0.01, "read": 0.0004},
 }
 
-KEYS = ("std_ratio", "mean", "slope", "bright_over_dark", "lag_right", "gap")
+KEYS = ("std_ratio", "mean", "slope", "bright_over_dark", "lag_right", "gap", "largest_miss")
 
 
 DATA, CLEAN = "JAXNOISE_DATA", ("clean_mcmaster", "clean_bsds500_train")

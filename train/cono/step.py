@@ -63,7 +63,8 @@ def one_green(packed: jax.Array) -> jax.Array:
     Args:
         packed: (2 N, H, W, 4), the crops of an image side by side.
     """
-    return beside(packed[0::2, ..., (0, 1, 1, 3)], packed[1::2, ..., (0, 2, 2, 3)])
+    first, second = np.array([0, 1, 1, 3]), np.array([0, 2, 2, 3])
+    return beside(packed[0::2][..., first], packed[1::2][..., second])
 
 
 def noise_of_pairs(

@@ -11,6 +11,7 @@ from jaxnoise import load
 from jaxnoise.io.noise_profile import NoiseProfile, write_profile
 from train.cono.config import Config
 from train.cono.levels import levels_of
+from train.cono.step import one_green
 from train.engine.metrics import read_metrics
 from train.engine.program import main
 
@@ -183,3 +184,10 @@ def test_another_camera_is_another_run(photographs, records, tmp_path, capsys):
         options = ("--profile", str(path), "--steps", "2", "--no-images")
         assert run_small(photographs, records, tmp_path / "run", *options) == code
     assert "profile" in capsys.readouterr().err
+
+
+@pytest.mark.fast
+def test_first_crops_show_one_green_and_second_ones_the_other():
+    packed = np.arange(2 * 4, dtype=np.float32).reshape(2, 1, 1, 4)
+    shown = np.asarray(one_green(packed)).reshape(2, 4)
+    assert shown.tolist() == [[0, 1, 1, 3], [4, 6, 6, 7]]
