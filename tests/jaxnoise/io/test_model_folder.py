@@ -275,7 +275,10 @@ def edit(folder, change):
         (lambda folder: (folder / "config.json").write_bytes(b"\xff\xfe{"), "cannot be read"),
         (lambda folder: (folder / "config.json").write_text("[]"), "not in format 1"),
         (lambda folder: (folder / "config.json").write_text("[" * 10**5), "cannot be read"),
-        (lambda folder: (folder / "config.json").write_bytes(bytes(2**24 + 1)), "too large"),
+        (
+            lambda folder: (folder / "config.json").write_bytes(bytes(2**24 + 1)),
+            "has more than 16,777,216 bytes",
+        ),
         (lambda folder: edit(folder, lambda d: d.update(format=2)), "not in format 1"),
         (lambda folder: edit(folder, lambda d: d.pop("tensors")), "lacks a usable 'tensors'"),
         (lambda folder: edit(folder, lambda d: d.update(empty=[3])), "lacks a usable 'empty'"),

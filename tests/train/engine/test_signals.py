@@ -38,6 +38,16 @@ sys.exit(program.main("example"))
 """
 
 
+@pytest.fixture(autouse=True)
+def all_are_heard():
+    """Also by what tests start, and where whoever started them hears neither, as behind nohup."""
+    usual = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize(
     ("number", "times", "code"),
     [
