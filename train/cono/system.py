@@ -14,8 +14,8 @@ from jaxnoise import models
 from jaxnoise.errors import UsageError
 from train.cono import step
 from train.cono.config import Config
+from train.cono.held_out import held_out_results
 from train.cono.levels import levels_of
-from train.cono.test import test_results
 from train.engine.system import Fitted, Phase, Run, System, Task
 from train.report.level_section import level_section
 from train.report.report import LEFT_OUT, Report
@@ -110,7 +110,7 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     config, clean, found = run.config, run.data["clean"], fitted[MODEL]
     settings = settings_of(config)
     generators = {START: fresh(config), NAME: found.kept}
-    results = test_results(run, settings, generators, trained=NAME)
+    results = held_out_results(run, settings, generators, trained=NAME)
     section = level_section(
         results,
         trained=NAME,

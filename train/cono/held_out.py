@@ -31,7 +31,7 @@ Sampler = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """From (key, clean, level) to noise."""
 
 
-def test_results(
+def held_out_results(
     run: Run, settings: Any, generators: Mapping[str, Any], *, trained: str
 ) -> list[LevelResult]:
     """Noise at every stated level over the same test crops.
