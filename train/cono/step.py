@@ -253,6 +253,8 @@ def task(run: Run, *, settings: Any, variables: Any) -> Task:
         evaluate=Judge(run, loss),
         export=lambda state: state["variables"],
         shown="loss",
+        # Images differ in brightness, so that noise which depends on it misses the level of few.
+        keep="last" if config.decay else "best",
     )
 
 
