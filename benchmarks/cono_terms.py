@@ -126,7 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
         commits.add(evaluation["commit"])
         own = row_of(evaluation, trained=True) | last_terms(options.folder / run.name)
         rows.setdefault(name, []).append(own)
-        rows.setdefault("untrained", []).append(row_of(evaluation, trained=False))
+        if not VARIANTS[name]:
+            rows.setdefault("untrained", []).append(row_of(evaluation, trained=False))
     table = {name: _summary(found) for name, found in rows.items()}
     print(f"{'':36s}" + "".join(f"{key:>18s}" for key in KEYS))
     for name, row in table.items():
