@@ -152,13 +152,16 @@ def sampling(*, rounds: int) -> dict[str, float]:
     variables = cono.init(jax.random.key(0), config)
     clean = jnp.full((1, SIDE, SIDE, 4), 0.5)
     sigma = jnp.full((1,), 20 / 255)
+    # Images are arguments: what a function closes over is worked out while it is compiled.
     samplers = {
-        "CoNo": jax.jit(lambda key: cono.sample(key, variables, config, clean, sigma)),
-        "NLF": jax.jit(lambda key: at_sigma.sample(key, clean, sigma, kind="nlf")),
+        "CoNo": jax.jit(
+            lambda key, clean, sigma: cono.sample(key, variables, config, clean, sigma)
+        ),
+        "NLF": jax.jit(partial(at_sigma.sample, kind="nlf")),
     }
     megapixels = 4 * SIDE**2 / 1e6
     return {
-        name: _timed(partial(sampler, jax.random.key(1)), rounds) / megapixels
+        name: _timed(partial(sampler, jax.random.key(1), clean, sigma), rounds) / megapixels
         for name, sampler in samplers.items()
     }
 
