@@ -1,0 +1,92 @@
+"""Options of `python -m train.rcl`.
+
+`pretrain` takes minutes on two cores by default; `--preset paper` has the paper's sizes, for
+accelerators.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from train.engine.options import Command, option
+from train.steps.option_groups import DenoiserOptions, TrainingOptions
+
+LEVELS = ("uniform", "normalised", "paper", "brooks", "none")
+"""How the noise of an image is drawn; none: the images are noisy already."""
+METHODS = ("rcl", "noise2noise", "noise2self", "mosaic2mosaic")
+INPUTS = ("rgb", "raw")
+DISTANCES = ("emd", "bhattacharyya", "mmd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseOptions(TrainingOptions):
+    """Options of the images and of the noise that is put on them, of every subcommand."""
+
+    dataset: str = option("images", "name of the data set")
+    levels: str = option(
+        "uniform",
+        "how the noise of each image is drawn; none: the images are noisy already",
+        choices=LEVELS,
+    )
+    highest_sigma: float = option(
+        20.0, "of that noise, of 255 (uniform and normalised)", above=0, maximum=255
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions(NoiseOptions, DenoiserOptions):
+    """Options of a network and its training, of the subcommands that train one."""
+
+    denoiser: str = option("unet", "network", choices=("dncnn", "unet"))
+    denoiser_normalisation: str = option(
+        "none", "in a dncnn's hidden layers; none has biases instead", choices=("batch", "none")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(NetworkOptions):
+    """Trains a network on noisy images alone."""
+
+    method: str = option(
+        "rcl",
+        "by residuals (rcl), against another noisy draw, from the pixels around, or against "
+        "another mosaic",
+        choices=METHODS,
+    )
+    input: str = option(
+        "rgb", "noisy photographs, or their noisy RGGB mosaics as packed raw", choices=INPUTS
+    )
+    distance: str = option("emd", "between the residuals of two crops", choices=DISTANCES)
+    alpha: float = option(1e-3, "weight of the contrastive term beside consistency", minimum=0)
+    temperature: float = option(0.07, "of the contrastive term", above=0)
+    residual_scale: float = option(
+        255.0, "full scale of the residuals whose distance is taken", above=0
+    )
+    encoder: str = option(
+        "pyramid", "of the consistency: pyramid, or a safetensors file of VGG16 or ResNet50"
+    )
+    decay: bool = option(True, "the learning rate falls to zero along a cosine")
+
+
+PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
+    "cpu": {
+        "steps": 300,
+        "batch_size": 16,
+        "patch_size": 64,
+        "features": 24,
+        "evaluate_every": 50,
+        "save_every": 50,
+        "validation_patches": 64,
+        "test_patches": 128,
+    },
+    "paper": {
+        "steps": 100_000,
+        "batch_size": 64,
+        "patch_size": 128,
+        "decay": False,
+        "evaluate_every": 1000,
+        "save_every": 1000,
+        "report_every": 100,
+    },
+}
+
+COMMANDS = {"pretrain": Command(options=PretrainConfig, presets=PRETRAIN_PRESETS)}

@@ -1,0 +1,5 @@
+"""RCL: what each subcommand of `python -m train.rcl` does."""
+
+from train.engine.system import System
+
+SYSTEMS: dict[str, System] = {}
