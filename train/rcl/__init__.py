@@ -1,1 +1,1 @@
-"""RCL: networks pre-trained on noisy images by their residuals, and what few labels make of them."""
+"""RCL: networks learnt from noisy images by their residuals, and what few labels make of them."""
