@@ -5,6 +5,7 @@ accelerators.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from train.engine.options import Command, option
@@ -14,6 +15,8 @@ LEVELS = ("uniform", "normalised", "paper", "brooks", "none")
 """How the noise of an image is drawn; none: the images are noisy already."""
 METHODS = ("rcl", "noise2noise", "noise2self", "mosaic2mosaic")
 INPUTS = ("rgb", "raw")
+TASKS = ("denoise", "sr", "jdensr", "jdd", "jdemsr", "jddsr")
+"""What networks are finally for; see `jaxnoise.models.rcl`."""
 DISTANCES = ("emd", "bhattacharyya", "mmd")
 
 
@@ -89,4 +92,101 @@ PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-COMMANDS = {"pretrain": Command(options=PretrainConfig, presets=PRETRAIN_PRESETS)}
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig(NoiseOptions):
+    """Trains a network for a task on few labels, from one that was trained before or from none."""
+
+    task: str = option("denoise", "what the network is to do; see docs/rcl.md", choices=TASKS)
+    start_from: Path | None = option(
+        None,
+        "folder of a denoiser, noise2noiseflow or rcl model to begin from (default: fresh weights)",
+        places=True,
+    )
+    frozen: bool = option(False, "train a fresh last layer alone; all others stay as they are")
+    labels: str = option(
+        "clean",
+        "what labels hold: the clean image, or another noisy shot (denoise alone)",
+        choices=("clean", "other-shot"),
+    )
+    label_count: int | None = option(
+        None,
+        "labels, each a crop, of as many images as possible (default: all there are)",
+        minimum=1,
+    )
+    label_images: int | None = option(
+        None, "images that labels are taken of (default: all)", minimum=1
+    )
+    denoiser: str | None = option(
+        None,
+        "network (default: that of --start-from, else unet)",
+        choices=("dncnn", "unet"),
+    )
+    features: int | None = option(
+        None,
+        "its hidden channels (default: those of --start-from, else as for pretrain)",
+        minimum=1,
+    )
+    depth: int | None = option(
+        None, "convolutions of a dncnn (default: those of --start-from, else 9)", minimum=2
+    )
+    share: bool | None = option(
+        None, "a unet's levels share their weights (default: as --start-from, else they do)"
+    )
+    denoiser_normalisation: str | None = option(
+        None,
+        "in a dncnn's hidden layers (default: that of --start-from, else none)",
+        choices=("batch", "none"),
+    )
+    learning_rate: float = option(1e-3, "of Adam; the highest one where it falls", above=0)
+    decay: bool = option(True, "the learning rate falls to zero along a cosine")
+    keep: str = option(
+        "best",
+        "the state that is kept: best by validation, whose labels come on top, or last",
+        choices=("best", "last"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(NoiseOptions):
+    """Measures a model on held-out images, and trains nothing."""
+
+    task: str | None = option(
+        None, "what it is measured at (default: what the model is for)", choices=TASKS
+    )
+    start_from: Path | None = option(
+        None, "folder of the model, a denoiser, noise2noiseflow or rcl", places=True
+    )
+
+
+LABEL_PRESETS: dict[str, dict[str, Any]] = {
+    "cpu": {
+        "steps": 400,
+        "batch_size": 8,
+        "patch_size": 64,
+        "evaluate_every": 50,
+        "save_every": 50,
+        "validation_patches": 64,
+        "test_patches": 128,
+    },
+    "paper": {
+        "steps": 100_000,
+        "batch_size": 64,
+        "patch_size": 128,
+        "decay": False,
+        "evaluate_every": 1000,
+        "save_every": 1000,
+        "report_every": 100,
+    },
+}
+"""The rate and its fall are those of pre-training; the paper states no number of steps."""
+EVALUATE_PRESETS: dict[str, dict[str, Any]] = {
+    "cpu": {"batch_size": 16, "patch_size": 64, "test_patches": 128},
+    "paper": {"batch_size": 64, "patch_size": 128},
+}
+
+COMMANDS = {
+    "pretrain": Command(options=PretrainConfig, presets=PRETRAIN_PRESETS),
+    "finetune": Command(options=FinetuneConfig, presets=LABEL_PRESETS),
+    "evaluate": Command(options=EvaluateConfig, presets=EVALUATE_PRESETS),
+}

@@ -15,12 +15,15 @@ PSNR = "validation_psnr"
 
 
 @styled
-def denoising_curves(history: dict[str, list[dict[str, Any]]]) -> Picture | None:
-    """PSNR over steps of each trained denoiser.
+def denoising_curves(
+    history: dict[str, list[dict[str, Any]]], *, of: str = "the denoiser"
+) -> Picture | None:
+    """PSNR over steps of each trained network.
 
     Args:
         history: model name to the rows of its metrics.jsonl, of which some hold "validation_psnr",
             or "validation_psnr_..." where something else stands for the clean image.
+        of: what is trained, for the title.
 
     Returns:
         The figure, or None when no row holds either.
@@ -51,7 +54,7 @@ def denoising_curves(history: dict[str, list[dict[str, Any]]]) -> Picture | None
     legend_below(figure, handles)
     return Picture(
         "denoising-training",
-        "Training of the denoiser",
+        f"Training of {of}",
         "Validation over training steps; higher is better. Against another noisy shot even a "
         "perfect denoiser stays at the noise of that shot.",
         figure,
