@@ -117,6 +117,9 @@ class FinetuneConfig(NoiseOptions):
     label_images: int | None = option(
         None, "images that labels are taken of (default: all)", minimum=1
     )
+    turns: bool = option(
+        True, "turn and mirror the labels of a batch at random, of inputs in colour alone"
+    )
     denoiser: str | None = option(
         None,
         "network (default: that of --start-from, else unet)",
@@ -174,6 +177,7 @@ LABEL_PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 64,
         "patch_size": 128,
         "decay": False,
+        "turns": False,
         "evaluate_every": 1000,
         "save_every": 1000,
         "report_every": 100,

@@ -1,0 +1,93 @@
+"""The images of a run, and the labels that are taken of each split of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from datasets.crops import ImageData, open_images
+from datasets.labels import Labels, take_labels
+from datasets.source_files import Reading
+
+PATCH_SIZE = 64
+
+
+class LabelledImages:
+    """Labels of a task, of a number of images.
+
+    Args:
+        images: whole images, or patches as images.
+        task: one of `jaxnoise.tasks.TASKS`.
+        config: the run's options.
+    """
+
+    def __init__(self, images: ImageData, task: str, config: Any):
+        self.images, self.task, self.config = images, task, config
+        self._taken: dict[str, Labels] = {}
+
+    @property
+    def name(self) -> str:
+        """Name that the images were opened by."""
+        return self.images.name
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of all that the images depend on."""
+        return self.images.fingerprint
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for a report."""
+        return self.images.notes
+
+    def labels(self, split: str) -> Labels:
+        """The labels of a split, which are taken once.
+
+        Args:
+            split: train, validation or test.
+
+        Raises:
+            UsageError: there are fewer than were asked for.
+        """
+        if split not in self._taken:
+            self._taken[split] = self._take(split)
+        return self._taken[split]
+
+    def _take(self, split: str) -> Labels:
+        config = self.config
+        wanted: dict[str, Any] = {}
+        if split == "train":
+            wanted |= {"count": config.label_count, "images": config.label_images}
+        else:
+            most = config.validation_patches if split == "validation" else config.test_patches
+            wanted["most"] = most
+        return take_labels(
+            self.images,
+            split,
+            task=self.task,
+            size=config.patch_size or PATCH_SIZE,
+            levels=config.levels,
+            highest=config.highest_sigma / 255,
+            seed=config.data_seed,
+            other_shot=split != "test" and getattr(config, "labels", "clean") == "other-shot",
+            **wanted,
+        )
+
+
+def opened(config: Any, task: str) -> dict[str, Callable[[], LabelledImages]]:
+    """What opens the images of a run.
+
+    Args:
+        config: its options.
+        task: one of `jaxnoise.tasks.TASKS`.
+    """
+
+    def images() -> LabelledImages:
+        found = open_images(
+            config.dataset,
+            source=config.source,
+            data_dir=config.data_dir,
+            seed=config.data_seed,
+            reading=Reading(config.follow_links, config.max_pixels),
+        )
+        return LabelledImages(found, task, config)
+
+    return {"data": images}
