@@ -12,7 +12,8 @@ import optax
 from jaxnoise.losses import absolute_error, squared_error
 from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
-from train.rcl.networks import Network, merged, parted
+from train.rcl.layers import merged, parted
+from train.rcl.networks import Network
 from train.steps.denoising import OTHER_SHOT, TOLERANCE, to_psnr
 from train.steps.optimisers import ADAM_EPSILON, adam
 
@@ -56,12 +57,10 @@ def finetuning_step(
 
     def objective(parameters: Any) -> tuple[jax.Array, Any]:
         own = {**state["variables"], "params": parameters}
-        if frozen:
-            estimate, updated = network.estimate(merged(fixed, own), batch["inputs"]), own
-        else:
-            estimate, updated = network.estimate_and_update(own, batch["inputs"])
+        whole = merged(fixed, own)
+        estimate, updated = network.estimate(whole, batch["inputs"], train=not frozen)
         mse = squared_error(estimate, batch["targets"]).mean()
-        return error(estimate, batch["targets"]).mean(), (updated, mse)
+        return error(estimate, batch["targets"]).mean(), (own if frozen else updated, mse)
 
     parameters = state["variables"]["params"]
     (loss, (updated, mse)), gradient = jax.value_and_grad(objective, has_aux=True)(parameters)
@@ -115,7 +114,7 @@ def estimates(network: Network, variables: Any, labels: Any, run: Run) -> np.nda
 
     def estimate(variables: Any, batch: Any, number: jax.Array) -> jax.Array:
         del number
-        return network.estimate(variables, batch["inputs"]).clip(0.0, 1.0)
+        return network.estimate(variables, batch["inputs"], train=False)[0].clip(0.0, 1.0)
 
     mapped = over_patches(estimate, run.mesh, names=("inputs",))
     return mapped(variables, padded(labels, batch_size=run.config.batch_size))
@@ -124,7 +123,7 @@ def estimates(network: Network, variables: Any, labels: Any, run: Run) -> np.nda
 def _error_of_each(state: Any, batch: Any, number: jax.Array, *, network: Network) -> jax.Array:
     del number
     own, fixed = state
-    estimate = network.estimate(merged(fixed, own), batch["inputs"])
+    estimate, _ = network.estimate(merged(fixed, own), batch["inputs"], train=False)
     return squared_error(estimate, batch["targets"]).mean((1, 2, 3))
 
 
@@ -142,7 +141,7 @@ def task(run: Run, *, network: Network, variables: Any, title: str) -> Task:
     """
     config, data = run.config, run.data["data"]
     optimiser = optimiser_of(config)
-    trained, fixed = parted(network, variables) if config.frozen else (dict(variables), {})
+    trained, fixed = parted(variables) if config.frozen else (dict(variables), {})
     measure = over_patches(partial(_error_of_each, network=network), run.mesh, names=FIELDS)
     name = "validation_psnr" + (OTHER_SHOT if config.labels == "other-shot" else "")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxnoise import models
 from jaxnoise.errors import UsageError
 from jaxnoise.tasks import Task
 from train.engine.system import Run
@@ -53,7 +54,7 @@ def report(
     results, missing = _of_inputs(labels, task)
     for name, (network, variables) in networks.items():
         estimate = estimates(network, variables, labels, run)
-        results.append(Restoration(name, network.parameter_count(variables), estimate))
+        results.append(Restoration(name, models.get(network.model).parameter_count(variables), estimate))
     shown = run.config.images
     section = restoration_section(test, results, history=history or {}, show_images=shown)
     count, (height, width, _) = len(labels.inputs), labels.targets.shape[1:]

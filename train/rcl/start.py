@@ -12,11 +12,11 @@ from jaxnoise.errors import UsageError
 from jaxnoise.io import load_model
 from jaxnoise.tasks import TASKS
 from train.rcl.config import PRETRAIN_PRESETS, PretrainConfig
-from train.rcl.networks import Network
+from train.rcl.networks import DENOISER, RCL, Network
 from train.steps import model_folders
 from train.steps.option_groups import denoiser_config
 
-DENOISE, DENOISER, RCL = "denoise", "denoiser", "rcl"
+DENOISE = "denoise"
 STATED = {
     "denoiser": "net",
     "features": "features",
@@ -86,7 +86,7 @@ def started(config: Any) -> Started:
     """
     if config.start_from is None:
         network = _for_task(config.task, _fresh_settings(config))
-        return network, network.fresh(config.seed)
+        return network, network.init(config.seed)
     network, variables = loaded(config.start_from)
     known = network.settings if network.model == DENOISER else network.settings.denoiser
     _check_channels(config, known)
