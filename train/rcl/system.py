@@ -1,5 +1,5 @@
 """RCL: what each subcommand of `python -m train.rcl` does."""
 
-from train.engine.system import System
+from train.rcl import pretrain
 
-SYSTEMS: dict[str, System] = {}
+SYSTEMS = {"pretrain": pretrain.SYSTEM}
