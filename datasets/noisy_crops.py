@@ -125,7 +125,7 @@ class NoisyCrops:
             split: train, validation or test.
             batch_size: N, at least 1.
             limit: number of pairs of crops at most, of which as many as fill batches are taken, and
-                one batch at least.
+                one batch at least; the images take turns.
 
         Yields:
             The fields of `batch`.
@@ -135,7 +135,8 @@ class NoisyCrops:
         views = self.views(split)
         count = batch_size * max(limit // batch_size, 1)
         per_image = -(-count // len(views))
-        for made in views.batches(batch_size=batch_size, limit=count, per_image=per_image):
+        limits = {"batch_size": batch_size, "limit": count, "per_image": per_image}
+        for made in views.batches(**limits, in_turn=True):
             yield self._made(split, made)
 
     @cached_property
