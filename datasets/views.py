@@ -70,7 +70,12 @@ class Views:
         return self._crops(chosen, streams)
 
     def batches(
-        self, *, batch_size: int, limit: int | None = None, per_image: int = 1
+        self,
+        *,
+        batch_size: int,
+        limit: int | None = None,
+        per_image: int = 1,
+        in_turn: bool = False,
     ) -> Iterator[Batch]:
         """One pass over the split in fixed order, at places that are always the same.
 
@@ -78,6 +83,8 @@ class Views:
             batch_size: N, at least 1.
             limit: number of pairs of crops to stop after; None for all.
             per_image: pairs of crops of each image, which follow one another.
+            in_turn: whether instead all images take turns, so that a batch is of as many as it can
+                be.
 
         Yields:
             The fields of `batch` and `mask`, (N,) bool: False on the rows that fill up the last
@@ -92,7 +99,8 @@ class Views:
             # Padding repeats the last pair, so that padded rows are finite.
             numbers = np.minimum(rows, count - 1)
             streams = [generator("views", self.split, "fixed", int(number)) for number in numbers]
-            chosen = self.places[numbers // per_image]
+            turns = numbers % len(self) if in_turn else numbers // per_image
+            chosen = self.places[turns]
             yield self._crops(chosen, streams) | {"mask": rows < count}
 
     def _chosen(self, seed: int, step: int, batch_size: int) -> np.ndarray:

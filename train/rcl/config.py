@@ -67,6 +67,11 @@ class PretrainConfig(NetworkOptions):
     encoder: str = option(
         "pyramid", "of the consistency: pyramid, or a safetensors file of VGG16 or ResNet50"
     )
+    consistency: str = option(
+        "squared",
+        "of features: their mean square, or the norm (the paper)",
+        choices=("squared", "norm"),
+    )
     decay: bool = option(True, "the learning rate falls to zero along a cosine")
 
 
@@ -85,6 +90,7 @@ PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
         "steps": 100_000,
         "batch_size": 64,
         "patch_size": 128,
+        "consistency": "norm",
         "decay": False,
         "evaluate_every": 1000,
         "save_every": 1000,
@@ -141,7 +147,9 @@ class FinetuneConfig(NoiseOptions):
         "in a dncnn's hidden layers (default: that of --start-from, else none)",
         choices=("batch", "none"),
     )
-    learning_rate: float = option(1e-3, "of Adam; the highest one where it falls", above=0)
+    denoiser_learning_rate: float = option(
+        1e-3, "of Adam; the highest one where it falls", above=0
+    )
     decay: bool = option(True, "the learning rate falls to zero along a cosine")
     keep: str = option(
         "best",

@@ -14,8 +14,8 @@ from train.engine.evaluation import over_patches
 from train.engine.system import Run, Task, Validation
 from train.rcl.layers import merged, parted
 from train.rcl.networks import Network
+from train.rcl.pretrain import optimiser_of
 from train.steps.denoising import OTHER_SHOT, TOLERANCE, to_psnr
-from train.steps.optimisers import ADAM_EPSILON, adam
 
 FIELDS = ("inputs", "targets")
 COLOURS = 3
@@ -69,17 +69,6 @@ def finetuning_step(
     metrics = {"loss": loss, "error_db": 10 * jnp.log10(mse)}
     metrics["gradient_norm"] = optax.tree.norm(gradient)
     return {"variables": variables, "optimiser": optimiser_state}, metrics
-
-
-def optimiser_of(config: Any) -> optax.GradientTransformation:
-    """Adam at a fixed rate, or at one that rises and then falls to zero along a cosine.
-
-    Args:
-        config: the run's options.
-    """
-    if config.decay:
-        return adam(config.learning_rate, steps=config.steps, warm_up=config.warm_up)
-    return optax.adam(config.learning_rate, eps=ADAM_EPSILON)
 
 
 def padded(labels: Any, *, batch_size: int) -> Iterator[dict[str, np.ndarray]]:

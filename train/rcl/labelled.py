@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from datasets.crops import ImageData, open_images
+from datasets.crops import ImageData
 from datasets.labels import Labels, take_labels
-from datasets.source_files import Reading
+from train.rcl.images import FULL_SCALE, opened_images
 
 PATCH_SIZE = 64
 
@@ -65,7 +65,7 @@ class LabelledImages:
             task=self.task,
             size=config.patch_size or PATCH_SIZE,
             levels=config.levels,
-            highest=config.highest_sigma / 255,
+            highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
             other_shot=split != "test" and getattr(config, "labels", "clean") == "other-shot",
             **wanted,
@@ -81,13 +81,6 @@ def opened(config: Any, task: str) -> dict[str, Callable[[], LabelledImages]]:
     """
 
     def images() -> LabelledImages:
-        found = open_images(
-            config.dataset,
-            source=config.source,
-            data_dir=config.data_dir,
-            seed=config.data_seed,
-            reading=Reading(config.follow_links, config.max_pixels),
-        )
-        return LabelledImages(found, task, config)
+        return LabelledImages(opened_images(config), task, config)
 
     return {"data": images}

@@ -43,7 +43,7 @@ def pictures_of_levels(results: Sequence[LevelResult]) -> Picture:
         "Noise of every model at the same strength",
         "A held-out crop, a row for each level, in half of the mosaic's resolution. Look for "
         "grain, for patches of colour, and whether bright places have more of it.",
-        _grid(rows, ["clean", *names]),
+        grid_of_rows(rows, ["clean", *names]),
         dpi=150,
         whole=True,
     )
@@ -117,7 +117,7 @@ def several_draws(results: Sequence[LevelResult]) -> Picture:
         "Several draws",
         f"One clean crop with {len(noisy)} noises of the trained model at {result.name}: no two "
         "may be alike.",
-        _grid([(result.name, images)], titles),
+        grid_of_rows([(result.name, images)], titles),
         dpi=150,
         whole=True,
     )
@@ -174,7 +174,13 @@ def _middling(clean: np.ndarray) -> int:
     return int(np.argsort(clean.std(axis=(1, 2, 3)))[len(clean) // 2])
 
 
-def _grid(rows: list[tuple[str, list[np.ndarray]]], titles: list[str]) -> Figure:
+def grid_of_rows(rows: list[tuple[str, list[np.ndarray]]], titles: list[str]) -> Figure:
+    """Pictures side by side.
+
+    Args:
+        rows: name of each row, and its pictures in [0, 1].
+        titles: of the columns.
+    """
     side = 1.3 * max(6 / len(titles), 1)
     figure, axes = new_figure(side * len(rows), len(rows), len(titles))
     for row, (name, images) in zip(axes, rows, strict=True):

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from jaxnoise.metrics import psnr
+from train.report.level_figures import grid_of_rows
 from train.report.noise_in_space import photograph
 from train.report.restoration_numbers import HIGHEST_PSNR, Restoration, RestorationTest
 from train.report.style import (
@@ -26,27 +27,18 @@ _ROWS, _DOTS = 4, 1500
 def pictures_of_restorations(test: RestorationTest, results: Sequence[Restoration]) -> Picture:
     """The input, every row of the table and the clean image side by side, for a few crops."""
     titles = ["input", *(result.name for result in results), "clean"]
-    rows = _of_middling_detail(test)
-    side = 1.3 * max(6 / len(titles), 1)
-    figure, axes = new_figure(side * len(rows), len(rows), len(titles))
-    for row, crop in zip(axes, rows, strict=True):
+    rows = []
+    for crop in _of_middling_detail(test):
         images = [test.inputs[crop], *(result.estimate[crop] for result in results)]
-        for axis, image in zip(row, [*images, test.targets[crop]], strict=True):
-            seen = np.clip(np.nan_to_num(photograph(image)), 0, 1)
-            axis.imshow(seen, interpolation="none")
-            axis.set(xticks=[], yticks=[])
-            axis.grid(False)
-            axis.spines[:].set_visible(False)
-        row[0].set_ylabel(f"image {int(test.image[crop])}", fontsize=8)
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(shown(title, 16), fontsize=8.5)
+        seen = [photograph(image) for image in (*images, test.targets[crop])]
+        rows.append((f"image {int(test.image[crop])}", seen))
     return Picture(
         "restored",
         "Input and restored images",
         "Held-out crops, the input as the network sees it, every row of the table and the clean "
         "image. Look for grain that is left, for detail that went with it, and for false colours "
         "at edges.",
-        figure,
+        grid_of_rows(rows, titles),
         dpi=150,
         whole=True,
     )

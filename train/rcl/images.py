@@ -1,0 +1,65 @@
+"""The images that RCL learns from: noisy already, or clean ones that noise is put on."""
+
+from typing import Any
+
+from datasets.crops import ImageData, open_images
+from datasets.noisy_crops import NoisyCrops
+from datasets.noisy_images import with_noise
+from datasets.source_files import Reading
+from jaxnoise.errors import DataError, UsageError
+from train.rcl.config import NoiseOptions
+
+FULL_SCALE = 255.0
+"""Of a sigma in options and tables."""
+PATCH_SIZE = 128
+"""Side of a crop in pixels, as in the paper."""
+CHANNELS = {"rgb": (3,), "raw": (1, 4)}
+"""Of noisy images, by what the network takes."""
+
+
+def opened_images(config: NoiseOptions) -> ImageData:
+    """The images that options name, as they are.
+
+    Args:
+        config: options of any subcommand.
+    """
+    return open_images(
+        config.dataset,
+        source=config.source,
+        data_dir=config.data_dir,
+        seed=config.data_seed,
+        reading=Reading(config.follow_links, config.max_pixels),
+    )
+
+
+def noisy_crops(config: Any) -> NoisyCrops:
+    """Pairs of noisy crops, of images that are noisy or of clean ones with noise.
+
+    Args:
+        config: options of pre-training.
+
+    Raises:
+        UsageError: the images are not what the options say.
+        DataError: there are no noisy images.
+    """
+    images = opened_images(config)
+    if config.levels != "none":
+        images = with_noise(
+            images,
+            levels=config.levels,
+            highest=config.highest_sigma / FULL_SCALE,
+            seed=config.data_seed,
+            raw=config.input == "raw",
+        )
+    elif images.channels not in CHANNELS[config.input]:
+        wanted = "colour images" if config.input == "rgb" else "mosaics or packed raw"
+        raise UsageError(
+            f"{images.name} has images of {images.channels} channels, and --input {config.input} "
+            f"takes {wanted}: give the other --input, or other images."
+        )
+    elif not any("noisy" in kinds for kinds in images.fields.values()):
+        raise DataError(
+            f"{images.name} has no noisy images, as --levels none needs: leave it out to put noise "
+            "on clean ones, or give --dataset images/noisy."
+        )
+    return NoisyCrops(images, config.patch_size or PATCH_SIZE)

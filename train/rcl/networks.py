@@ -1,0 +1,71 @@
+"""The network that is pre-trained: a denoiser of photographs, or one that demosaics raw as well."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from jaxnoise import models
+from train.steps.option_groups import denoiser_config
+
+DENOISER, RCL = "denoiser", "rcl"
+TASK_OF_RAW = "jdd"
+"""Joint demosaicing and denoising: from packed noisy raw to a colour image of full resolution."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model as pre-training uses it; static under jit.
+
+    Attributes:
+        model: its name in the registry, "denoiser" for RGB images and "rcl" for packed raw.
+        settings: its configuration.
+    """
+
+    model: str
+    settings: Any
+
+    @property
+    def raw(self) -> bool:
+        """Whether it takes packed raw."""
+        return self.model == RCL
+
+    def init(self, seed: int) -> Any:
+        """Fresh variables."""
+        return models.get(self.model).init(jax.random.key(seed), self.settings)
+
+    def estimate(self, variables: Any, noisy: jax.Array, *, train: bool) -> tuple[jax.Array, Any]:
+        """The estimate of the clean images, and the variables with the statistics of the batch.
+
+        Args:
+            variables: of the model.
+            noisy: (N, H, W, 3), or (N, H, W, 4) packed raw, fraction of full scale.
+            train: whether batch normalisation takes the statistics of this batch.
+
+        Returns:
+            (N, H, W, 3) for RGB, (N, 2 H, 2 W, 3) for raw, same unit; and the variables.
+        """
+        model: Any = models.get(self.model)
+        verb = "restore" if self.raw else "denoise"
+        if train:
+            return getattr(model, f"{verb}_and_update")(variables, self.settings, noisy)
+        return getattr(model, verb)(variables, self.settings, noisy), variables
+
+    def residual(self, noisy: jax.Array, estimate: jax.Array) -> jax.Array:
+        """What the estimate takes for noise, of the shape of the noisy images.
+
+        Source: Dong et al., Residual Contrastive Learning, Eq. 4, and Eq. 11 for raw.
+        """
+        return models.get(RCL).raw_residual(noisy, estimate) if self.raw else noisy - estimate
+
+
+def network_of(config: Any) -> Network:
+    """The network that options state.
+
+    Args:
+        config: options of pre-training.
+    """
+    if config.input == "rgb":
+        return Network(DENOISER, denoiser_config(config, channels=3))
+    inner = denoiser_config(config, channels=4)
+    return Network(RCL, models.get(RCL).Config(task=TASK_OF_RAW, denoiser=inner))
