@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxnoise.tasks import TASKS
 from train.engine.options import Command, option
 from train.steps.option_groups import DenoiserOptions, TrainingOptions
 
@@ -15,8 +16,6 @@ LEVELS = ("uniform", "normalised", "paper", "brooks", "none")
 """How the noise of an image is drawn; none: the images are noisy already."""
 METHODS = ("rcl", "noise2noise", "noise2self", "mosaic2mosaic")
 INPUTS = ("rgb", "raw")
-TASKS = ("denoise", "sr", "jdensr", "jdd", "jdemsr", "jddsr")
-"""What networks are finally for; see `jaxnoise.models.rcl`."""
 DISTANCES = ("emd", "bhattacharyya", "mmd")
 
 
@@ -103,7 +102,9 @@ PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
 class FinetuneConfig(NoiseOptions):
     """Trains a network for a task on few labels, from one that was trained before or from none."""
 
-    task: str = option("denoise", "what the network is to do; see docs/rcl.md", choices=TASKS)
+    task: str = option(
+        "denoise", "what the network is to do; see docs/rcl.md", choices=tuple(TASKS)
+    )
     start_from: Path | None = option(
         None,
         "folder of a denoiser, noise2noiseflow or rcl model to begin from (default: fresh weights)",
@@ -147,9 +148,7 @@ class FinetuneConfig(NoiseOptions):
         "in a dncnn's hidden layers (default: that of --start-from, else none)",
         choices=("batch", "none"),
     )
-    denoiser_learning_rate: float = option(
-        1e-3, "of Adam; the highest one where it falls", above=0
-    )
+    denoiser_learning_rate: float = option(1e-3, "of Adam; the highest one where it falls", above=0)
     decay: bool = option(True, "the learning rate falls to zero along a cosine")
     keep: str = option(
         "best",
@@ -163,7 +162,7 @@ class EvaluateConfig(NoiseOptions):
     """Measures a model on held-out images, and trains nothing."""
 
     task: str | None = option(
-        None, "what it is measured at (default: what the model is for)", choices=TASKS
+        None, "what it is measured at (default: what the model is for)", choices=tuple(TASKS)
     )
     start_from: Path | None = option(
         None, "folder of the model, a denoiser, noise2noiseflow or rcl", places=True

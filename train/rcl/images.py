@@ -32,11 +32,12 @@ def opened_images(config: NoiseOptions) -> ImageData:
     )
 
 
-def noisy_crops(config: Any) -> NoisyCrops:
+def noisy_crops(config: Any, kind: str) -> NoisyCrops:
     """Pairs of noisy crops, of images that are noisy or of clean ones with noise.
 
     Args:
-        config: options of pre-training.
+        config: options of any subcommand.
+        kind: what the network takes, "rgb" or "raw".
 
     Raises:
         UsageError: the images are not what the options say.
@@ -49,13 +50,13 @@ def noisy_crops(config: Any) -> NoisyCrops:
             levels=config.levels,
             highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
-            raw=config.input == "raw",
+            raw=kind == "raw",
         )
-    elif images.channels not in CHANNELS[config.input]:
-        wanted = "colour images" if config.input == "rgb" else "mosaics or packed raw"
+    elif images.channels not in CHANNELS[kind]:
+        wanted = "colour images" if kind == "rgb" else "mosaics or packed raw"
         raise UsageError(
-            f"{images.name} has images of {images.channels} channels, and --input {config.input} "
-            f"takes {wanted}: give the other --input, or other images."
+            f"{images.name} has images of {images.channels} channels, and a network of {kind} "
+            f"takes {wanted}: give such images, or a network of these."
         )
     elif not any("noisy" in kinds for kinds in images.fields.values()):
         raise DataError(

@@ -16,6 +16,7 @@ from train.rcl.networks import Network
 from train.report.report import LEFT_OUT, Report
 from train.report.restoration_numbers import Restoration, RestorationTest
 from train.report.restoration_section import restoration_section
+from train.report.section import Section
 
 
 def folder_name(folder: Path) -> str:
@@ -36,6 +37,7 @@ def report(
     history: Mapping[str, list[dict[str, Any]]] | None = None,
     notes: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
+    more: Sequence[Section] = (),
 ) -> Report:
     """What networks make of the test labels.
 
@@ -47,6 +49,7 @@ def report(
         history: rows of metrics.jsonl by name in tables.
         notes: sentences for the end.
         facts: more numbers for evaluation.json.
+        more: sections that follow.
     """
     data = run.data["data"]
     labels = data.labels("test")
@@ -54,7 +57,9 @@ def report(
     results, missing = _of_inputs(labels, task)
     for name, (network, variables) in networks.items():
         estimate = estimates(network, variables, labels, run)
-        results.append(Restoration(name, models.get(network.model).parameter_count(variables), estimate))
+        results.append(
+            Restoration(name, models.get(network.model).parameter_count(variables), estimate)
+        )
     shown = run.config.images
     section = restoration_section(test, results, history=history or {}, show_images=shown)
     count, (height, width, _) = len(labels.inputs), labels.targets.shape[1:]
@@ -62,7 +67,7 @@ def report(
     return Report(
         title=heading,
         subject=f"{count} held-out crops of {height} × {width} pixels, of {images} images.",
-        sections=[section],
+        sections=[section, *more],
         notes=[*data.notes, *notes, *missing, *([] if shown else [LEFT_OUT])],
         facts={"patches": count, "patch_shape": list(labels.targets.shape[1:]), **(facts or {})},
     )

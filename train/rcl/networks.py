@@ -1,4 +1,4 @@
-"""The network that is pre-trained: a denoiser of photographs, or one that demosaics raw as well."""
+"""A network as training uses it: a denoiser of photographs, or one for another task."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import jax
 
 from jaxnoise import models
+from jaxnoise.tasks import RAW
 from train.steps.option_groups import denoiser_config
 
 DENOISER, RCL = "denoiser", "rcl"
@@ -15,10 +16,10 @@ TASK_OF_RAW = "jdd"
 
 @dataclass(frozen=True)
 class Network:
-    """A model as pre-training uses it; static under jit.
+    """A model as training uses it; static under jit.
 
     Attributes:
-        model: its name in the registry, "denoiser" for RGB images and "rcl" for packed raw.
+        model: its name in the registry: "denoiser", or "rcl" for any other task than that.
         settings: its configuration.
     """
 
@@ -28,7 +29,7 @@ class Network:
     @property
     def raw(self) -> bool:
         """Whether it takes packed raw."""
-        return self.model == RCL
+        return self.settings.channels == RAW
 
     def init(self, seed: int) -> Any:
         """Fresh variables."""
@@ -46,7 +47,7 @@ class Network:
             (N, H, W, 3) for RGB, (N, 2 H, 2 W, 3) for raw, same unit; and the variables.
         """
         model: Any = models.get(self.model)
-        verb = "restore" if self.raw else "denoise"
+        verb = "restore" if self.model == RCL else "denoise"
         if train:
             return getattr(model, f"{verb}_and_update")(variables, self.settings, noisy)
         return getattr(model, verb)(variables, self.settings, noisy), variables

@@ -62,7 +62,7 @@ def check(config: PretrainConfig) -> None:
 
 def data(config: PretrainConfig) -> dict[str, Callable[[], Any]]:
     """The noisy images, as pairs of crops."""
-    return {"noisy": partial(noisy_crops, config)}
+    return {"noisy": partial(noisy_crops, config, config.input)}
 
 
 def check_data(run: Run) -> str:
