@@ -29,6 +29,7 @@ VOCABULARY = {
         "process",
         "protocols",
         "sigma",
+        "tasks",
         "tiles",
         "tracing",
     )

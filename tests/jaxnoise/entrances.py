@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnoise import models, noise
 from jaxnoise.loaded import Loaded
-from jaxnoise.noise import at_sigma, shot_read
+from jaxnoise.noise import at_sigma, random_levels, shot_read
 
 IMAGES = np.linspace(0, 1, 384, dtype=np.float32).reshape(2, 8, 6, 4)
 IMAGE, GREY = IMAGES[0], IMAGES[..., :1]
@@ -236,6 +236,12 @@ def of_noise() -> dict[str, Row]:
     return {
         **rows,
         "jaxnoise.noise.shot_read.sample_image": row,
+        "jaxnoise.noise.random_levels.draw": Row(
+            random_levels.draw,
+            {"random": np.random.default_rng(0), "preset": "normalised", "mean": 0.5},
+            [({"mean": CHANNELS}, r"mean .*\(4,\)"), ({"highest": True}, r"highest .*bool")],
+            True,
+        ),
         "jaxnoise.noise.at_sigma.sample": Row(
             at_sigma.sample, level, [*any_channels, *sigmas, *KEYS]
         ),

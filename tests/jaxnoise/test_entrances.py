@@ -14,7 +14,12 @@ import numpy as np
 import pytest
 
 from jaxnoise.errors import UsageError
-from tests.jaxnoise import entrances, entrances_of_arrays, entrances_of_features
+from tests.jaxnoise import (
+    entrances,
+    entrances_of_arrays,
+    entrances_of_features,
+    entrances_of_rcl,
+)
 from tests.test_api import PUBLIC
 
 PARTS = ("bijectors", "models", "noise", "distances", "losses", "metrics", "raw", "batch")
@@ -22,11 +27,17 @@ TAKE_NO_ARRAYS = {
     "jaxnoise.models": {"get", "names", "require"},
     "jaxnoise.models.cono": {"Terms", "Weights"},
     "jaxnoise.models.noiseflow": {"describe"},
+    "jaxnoise.models.rcl": {"Terms"},
     "jaxnoise.models.noise2noiseflow": {"Terms"},
     "jaxnoise.metrics": {"IntensityCurve"},
     "jaxnoise.distances": {"mmd2_error_bound"},
 }
-ROWS = {**entrances.rows(), **entrances_of_arrays.rows(), **entrances_of_features.rows()}
+ROWS = {
+    **entrances.rows(),
+    **entrances_of_arrays.rows(),
+    **entrances_of_features.rows(),
+    **entrances_of_rcl.rows(),
+}
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.fast
 SIMPLE = {"Fitted", "Sampler"}
 FULFILS = {
     "models.cono": {"TrainedSigmaSampler", "TrainedModel", "SigmaSampler", "SigmaImageSampler"},
+    "models.rcl": set(),
     "models.noiseflow": {
         "TrainedDensity",
         "TrainedModel",
