@@ -54,7 +54,8 @@ def task(run: Run, before: Mapping[str, Fitted]) -> Task:
     """The one training."""
     del before
     network, variables = start.started(run.config)
-    name = title(run.config, len(run.data["data"].labels("train").inputs))
+    # Without the name of a folder, which may be moved between two parts of a run.
+    name = f"{run.config.task} on {len(run.data['data'].labels('train'))} labels"
     return finetune_step.task(run, network=network, variables=variables, title=name)
 
 
@@ -71,23 +72,23 @@ def report(run: Run, fitted: Mapping[str, Fitted]) -> Report:
     config, found, data = run.config, fitted[NAME], run.data["data"]
     labels = data.labels("train")
     network, _ = start.started(config)
-    name = title(config, len(labels.inputs))
+    name = title(config, len(labels))
     networks = {name: (network, found.kept)}
     if (known := start.before(config)) is not None:
         networks = {f"{measured.folder_name(config.start_from)}, 0 labels": known, **networks}
     images = len(np.unique(labels.image))
     notes = [
-        f"Trained on {len(labels.inputs)} labels of {images} images; each is one crop of "
+        f"Trained on {len(labels)} labels of {images} images; each is one crop of "
         f"{labels.targets.shape[1]} x {labels.targets.shape[2]} pixels.",
         found.described(name),
     ]
     if config.keep == "best":
-        held = len(data.labels("validation").inputs)
+        held = len(data.labels("validation"))
         notes.append(
             f"The state that is kept was chosen by {held} labels of other images, which are not "
             "among those that were trained on; --keep last does without them."
         )
-    facts = {"labels": len(labels.inputs), "label_images": images, "frozen": config.frozen}
+    facts = {"labels": len(labels), "label_images": images, "frozen": config.frozen}
     return measured.report(
         run,
         networks,

@@ -81,10 +81,10 @@ def padded(labels: Any, *, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
     Yields:
         "inputs", "targets" and "mask", False on the rows that fill up.
     """
-    for start in range(0, len(labels.inputs), batch_size):
+    for start in range(0, len(labels), batch_size):
         places = np.arange(start, start + batch_size)
-        indices = np.minimum(places, len(labels.inputs) - 1)
-        mask = places < len(labels.inputs)
+        indices = np.minimum(places, len(labels) - 1)
+        mask = places < len(labels)
         yield {**{name: getattr(labels, name)[indices] for name in FIELDS}, "mask": mask}
 
 

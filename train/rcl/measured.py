@@ -62,7 +62,7 @@ def report(
         )
     shown = run.config.images
     section = restoration_section(test, results, history=history or {}, show_images=shown)
-    count, (height, width, _) = len(labels.inputs), labels.targets.shape[1:]
+    count, (height, width, _) = len(labels), labels.targets.shape[1:]
     images = len(np.unique(labels.image))
     return Report(
         title=heading,

@@ -237,7 +237,7 @@ def test_the_last_state_is_kept_where_validation_is_not_to_choose(
         (("--label-images", "5"), "images"),
         (("--patch-size", "18", "--task", "jddsr"), "18"),
         (("--patch-size", "64"), "64"),
-        (("--levels", "none"), "none"),
+        (("--levels", "none"), "no noisy images in train"),
         (("--start-from", "nowhere"), "nowhere"),
         (("--start-from", "START", "--task", "jdd"), "3 channels, and --task jdd has 4"),
         (("--start-from", "START", "--features", "8"), "leave out --features"),

@@ -1,13 +1,12 @@
 """The step on labels, on a network of two numbers whose gradients are worked by hand."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
+from datasets.labels import Labels
 from train.rcl.finetune_step import ERRORS, finetuning_step, padded
 from train.rcl.layers import merged
 
@@ -91,7 +90,7 @@ def test_a_frozen_network_changes_in_its_last_layer_alone():
 @pytest.mark.fast
 def test_batches_of_held_out_labels_are_filled_up_and_masked():
     inputs = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1)
-    labels = SimpleNamespace(inputs=inputs, targets=10 * inputs)
+    labels = Labels(inputs, 10 * inputs, np.zeros(5, np.int32))
     first, second, third = padded(labels, batch_size=2)
     assert first["mask"].all() and third["mask"].tolist() == [True, False]
     assert second["targets"].ravel().tolist() == [20, 30]
