@@ -17,16 +17,18 @@ CHANNELS = {"rgb": (3,), "raw": (1, 4)}
 """Of noisy images, by what the network takes."""
 
 
-def opened_images(config: NoiseOptions) -> ImageData:
+def opened_images(config: NoiseOptions, *, patch_size: int | None = None) -> ImageData:
     """The images that options name, as they are.
 
     Args:
         config: options of any subcommand.
+        patch_size: side of the patches of a data set that is cut into such; None for its default.
     """
     return open_images(
         config.dataset,
         source=config.source,
         data_dir=config.data_dir,
+        patch_size=patch_size,
         seed=config.data_seed,
         reading=Reading(config.follow_links, config.max_pixels),
     )

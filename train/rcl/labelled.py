@@ -5,6 +5,7 @@ from typing import Any
 
 from datasets.crops import ImageData
 from datasets.labels import Labels, take_labels
+from jaxnoise.tasks import TASKS
 from train.rcl.images import FULL_SCALE, opened_images
 
 PATCH_SIZE = 64
@@ -36,7 +37,21 @@ class LabelledImages:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for a report."""
-        return self.images.notes
+        return (*self.images.notes, *self._of_noise())
+
+    def _of_noise(self) -> list[str]:
+        config = self.config
+        if not TASKS[self.task].noisy:
+            return ["Inputs are made of the clean images, without noise."]
+        if config.levels == "none":
+            return ["The noise is that of the images."]
+        known = config.levels in ("uniform", "normalised")
+        most = f" up to {config.highest_sigma:g} of 255" if known else ""
+        return [
+            "Noise is simulated on what the network sees: normal, white, not clipped, of one shot "
+            f"and one read noise an image (levels '{config.levels}'{most}, seed "
+            f"{config.data_seed})."
+        ]
 
     def labels(self, split: str) -> Labels:
         """The labels of a split, which are taken once.
@@ -63,13 +78,22 @@ class LabelledImages:
             self.images,
             split,
             task=self.task,
-            size=config.patch_size or PATCH_SIZE,
+            size=size_of(config),
             levels=config.levels,
             highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
             other_shot=split != "test" and getattr(config, "labels", "clean") == "other-shot",
             **wanted,
         )
+
+
+def size_of(config: Any) -> int:
+    """Side of a label's target in pixels.
+
+    Args:
+        config: the run's options.
+    """
+    return config.patch_size or PATCH_SIZE
 
 
 def opened(config: Any, task: str) -> dict[str, Callable[[], LabelledImages]]:
@@ -81,6 +105,7 @@ def opened(config: Any, task: str) -> dict[str, Callable[[], LabelledImages]]:
     """
 
     def images() -> LabelledImages:
-        return LabelledImages(opened_images(config), task, config)
+        found = opened_images(config, patch_size=size_of(config))
+        return LabelledImages(found, task, config)
 
     return {"data": images}

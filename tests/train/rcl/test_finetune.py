@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import imagecodecs
 import jax
 import numpy as np
 import pytest
@@ -226,6 +227,27 @@ def test_the_last_state_is_kept_where_validation_is_not_to_choose(
     assert run_small(photographs, records, tmp_path / "run", *options) == 0
     facts = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert facts["label_images"] == 1 and "after the last of 6 steps" in str(facts["notes"])
+
+
+def test_real_pairs_are_labels(records, start, tmp_path, without_figures):
+    random, folder = np.random.default_rng(0), tmp_path / "pairs"
+    folder.mkdir()
+    rows = ["noisy,noisy2,clean,camera,iso,scene,split"]
+    for number, split in enumerate(("train", "train", "validation", "test")):
+        clean = random.integers(60, 190, (4, 3, 3)).repeat(10, 0).repeat(12, 1)
+        shots = [clean + random.integers(-9, 10, clean.shape) for _ in range(2)]
+        names = [f"{number}_{kind}.png" for kind in ("noisy", "noisy2", "clean")]
+        for name, image in zip(names, (*shots, clean), strict=True):
+            (folder / name).write_bytes(imagecodecs.png_encode(image.astype(np.uint8)))
+        rows.append(",".join([*names, "one", "100", f"scene {number}", split]))
+    (folder / "index.csv").write_text("\n".join(rows))
+    common = ("--dataset", "pairs", "--levels", "none", "--start-from", str(start))
+    for labels in ("clean", "other-shot"):
+        workdir = tmp_path / labels
+        assert run_small(folder, records, workdir, *common, "--labels", labels) == 0
+        noisy = rows_of(workdir)[0]
+        # Uniform noise of -9 to 9 has a variance of (19^2 - 1) / 12.
+        assert noisy["psnr"] == pytest.approx(20 * np.log10(255 / 30**0.5), abs=0.5)
 
 
 @pytest.mark.fast
