@@ -176,6 +176,16 @@ def test_real_pairs_are_taken_as_they_are(real, pairs):
         np.testing.assert_allclose(shots.targets[row], patch["noisy2"] / 255, rtol=3e-7)
 
 
+def test_labels_of_real_photographs_are_as_noisy_as_their_pairs(real_images, tmp_path):
+    folder = real_images / "data" / "srgb_polyu"
+    pairs = open_images("pairs", source=folder, data_dir=tmp_path, patch_size=128)
+    labels = take_labels(pairs, "test", task="denoise", size=128, levels="none", most=16)
+    assert len(set(labels.image[:8].tolist())) == 8
+    # These cameras' own images are 30 to 45 dB from the means of many shots.
+    mse = ((labels.inputs - labels.targets) ** 2).mean(axis=(1, 2, 3))
+    assert np.all((mse > 10**-4.8) & (mse < 10**-2.8))
+
+
 def test_a_batch_depends_on_seed_and_step_alone(data):
     labels = take_labels(data, "train", task="denoise", size=16, count=10)
     late = labels.batch(seed=3, step=41, batch_size=4)
