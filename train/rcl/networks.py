@@ -6,7 +6,6 @@ from typing import Any
 import jax
 
 from jaxnoise import models
-from train.steps.option_groups import denoiser_config
 
 DENOISER, RCL = "denoiser", "rcl"
 TASK_OF_RAW = "jdd"
@@ -65,7 +64,14 @@ def network_of(config: Any) -> Network:
     Args:
         config: options of pre-training.
     """
+    inner = models.get(DENOISER).Config(
+        net=config.denoiser,
+        channels=3 if config.input == "rgb" else 4,
+        features=config.features,
+        depth=config.depth,
+        share=config.share,
+        normalisation=config.denoiser_normalisation,
+    )
     if config.input == "rgb":
-        return Network(DENOISER, denoiser_config(config, channels=3))
-    inner = denoiser_config(config, channels=4)
+        return Network(DENOISER, inner)
     return Network(RCL, models.get(RCL).Config(task=TASK_OF_RAW, denoiser=inner))
