@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxnoise.tasks import TASKS
-from train.engine.options import Command, option
-from train.steps.option_groups import DenoiserOptions, TrainingOptions
+from train.engine.options import Command, Options, option
 
 LEVELS = ("uniform", "normalised", "paper", "brooks", "none")
 """How the noise of an image is drawn; none: the images are noisy already."""
@@ -20,7 +19,7 @@ DISTANCES = ("emd", "bhattacharyya", "mmd")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseOptions(TrainingOptions):
+class NoiseOptions(Options):
     """Options of the images and of the noise that is put on them, of every subcommand."""
 
     dataset: str = option("images", "name of the data set")
@@ -32,20 +31,14 @@ class NoiseOptions(TrainingOptions):
     highest_sigma: float = option(
         20.0, "of that noise, of 255 (uniform and normalised)", above=0, maximum=255
     )
+    warm_up: float = option(0.05, "part of the steps spent rising", minimum=0, maximum=1)
+    validation_patches: int = option(1024, "patches of a validation at most", minimum=1)
+    test_patches: int = option(2048, "patches of the final test at most", minimum=1)
+    images: bool = option(True, "show patches in the report, beside statistics", places=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions(NoiseOptions, DenoiserOptions):
-    """Options of a network and its training, of the subcommands that train one."""
-
-    denoiser: str = option("unet", "network", choices=("dncnn", "unet"))
-    denoiser_normalisation: str = option(
-        "none", "in a dncnn's hidden layers; none has biases instead", choices=("batch", "none")
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainConfig(NetworkOptions):
+class PretrainConfig(NoiseOptions):
     """Trains a network on noisy images alone."""
 
     method: str = option(
@@ -71,6 +64,16 @@ class PretrainConfig(NetworkOptions):
         "of features: their mean square, or the norm (the paper)",
         choices=("squared", "norm"),
     )
+    denoiser: str = option("unet", "network", choices=("dncnn", "unet"))
+    features: int | None = option(
+        None, "its hidden channels (default: the published 64 of dncnn, 48 of unet)", minimum=1
+    )
+    depth: int = option(9, "convolutions of a dncnn", minimum=2)
+    share: bool = option(True, "a unet's levels share their weights")
+    denoiser_normalisation: str = option(
+        "none", "in a dncnn's hidden layers; none has biases instead", choices=("batch", "none")
+    )
+    learning_rate: float = option(1e-3, "of Adam; the highest one where it falls", above=0)
     decay: bool = option(True, "the learning rate falls to zero along a cosine")
 
 

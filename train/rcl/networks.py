@@ -6,8 +6,7 @@ from typing import Any
 import jax
 
 from jaxnoise import models
-from jaxnoise.tasks import RAW
-from train.steps.option_groups import denoiser_config
+from jaxnoise.tasks import RAW, RGB
 
 DENOISER, RCL = "denoiser", "rcl"
 TASK_OF_RAW = "jdd"
@@ -60,13 +59,33 @@ class Network:
         return models.get(RCL).raw_residual(noisy, estimate) if self.raw else noisy - estimate
 
 
+def denoiser_of(config: Any, *, channels: int) -> Any:
+    """The configuration of the denoiser that options state.
+
+    Args:
+        config: options of pre-training.
+        channels: of its input.
+
+    Returns:
+        A `Config` of `jaxnoise.models.denoiser`.
+    """
+    return models.get(DENOISER).Config(
+        net=config.denoiser,
+        channels=channels,
+        features=config.features,
+        depth=config.depth,
+        share=config.share,
+        normalisation=config.denoiser_normalisation,
+    )
+
+
 def network_of(config: Any) -> Network:
     """The network that options state.
 
     Args:
         config: options of pre-training.
     """
+    inner = denoiser_of(config, channels=RGB if config.input == "rgb" else RAW)
     if config.input == "rgb":
-        return Network(DENOISER, denoiser_config(config, channels=3))
-    inner = denoiser_config(config, channels=4)
+        return Network(DENOISER, inner)
     return Network(RCL, models.get(RCL).Config(task=TASK_OF_RAW, denoiser=inner))

@@ -46,10 +46,6 @@ def title(config: PretrainConfig) -> str:
 
 def check(config: PretrainConfig) -> None:
     """Refuses options that contradict each other."""
-    if config.start_from is not None:
-        raise UsageError(
-            "--start-from is for finetune: pre-training begins with fresh weights, so leave it out."
-        )
     if config.method == "rcl" and config.batch_size < 2:
         raise UsageError("--batch-size 1 has no other images to contrast with: give 2 or more.")
     wanted = INPUT_OF.get(config.method, config.input)
@@ -118,7 +114,7 @@ def optimiser_of(config: PretrainConfig) -> optax.GradientTransformation:
     Args:
         config: the run's options.
     """
-    rate = config.denoiser_learning_rate
+    rate = config.learning_rate
     if config.decay:
         return adam(rate, steps=config.steps, warm_up=config.warm_up)
     return optax.adam(rate, eps=ADAM_EPSILON)

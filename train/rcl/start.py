@@ -12,9 +12,8 @@ from jaxnoise.errors import UsageError
 from jaxnoise.io import load_model
 from jaxnoise.tasks import TASKS
 from train.rcl.config import PRETRAIN_PRESETS, PretrainConfig
-from train.rcl.networks import DENOISER, RCL, Network
+from train.rcl.networks import DENOISER, RCL, Network, denoiser_of
 from train.steps import model_folders
-from train.steps.option_groups import denoiser_config
 
 DENOISE = "denoise"
 STATED = {
@@ -131,7 +130,7 @@ def _fresh_settings(config: Any) -> Any:
     usual = PretrainConfig(**PRETRAIN_PRESETS[config.preset])
     given = {name: getattr(config, name) for name in STATED}
     stated = {name: value for name, value in given.items() if value is not None}
-    return denoiser_config(replace(usual, **stated), channels=TASKS[config.task].channels)
+    return denoiser_of(replace(usual, **stated), channels=TASKS[config.task].channels)
 
 
 def _check_channels(config: Any, known: Any) -> None:
