@@ -151,7 +151,7 @@ class FinetuneConfig(NoiseOptions):
         "in a dncnn's hidden layers (default: that of --start-from, else none)",
         choices=("batch", "none"),
     )
-    denoiser_learning_rate: float = option(1e-3, "of Adam; the highest one where it falls", above=0)
+    learning_rate: float = option(1e-3, "of Adam; the highest one where it falls", above=0)
     decay: bool = option(True, "the learning rate falls to zero along a cosine")
     keep: str = option(
         "best",

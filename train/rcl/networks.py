@@ -28,7 +28,7 @@ class Network:
     @property
     def raw(self) -> bool:
         """Whether it takes packed raw."""
-        return self.settings.channels == RAW
+        return self.model == RCL and self.settings.channels == RAW
 
     def init(self, seed: int) -> Any:
         """Fresh variables."""
