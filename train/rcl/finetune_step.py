@@ -130,7 +130,7 @@ def task(run: Run, *, network: Network, variables: Any, title: str) -> Task:
     """
     config, data = run.config, run.data["data"]
     optimiser = optimiser_of(config)
-    trained, fixed = parted(variables) if config.frozen else (dict(variables), {})
+    trained, fixed = parted(network, variables) if config.frozen else (dict(variables), {})
     measure = over_patches(partial(_error_of_each, network=network), run.mesh, names=FIELDS)
     name = "validation_psnr" + (OTHER_SHOT if config.labels == "other-shot" else "")
 

@@ -4,23 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxnoise import models
-from train.rcl.networks import RCL
+from train.rcl.networks import RCL, Network
 
 LAST = "head"
 """Label of the leaves of a last layer."""
 
 
-def parted(variables: Mapping[str, Any]) -> tuple[dict, dict]:
+def parted(network: Network, variables: Mapping[str, Any]) -> tuple[dict, dict]:
     """The last layer of a network, and all else of it.
 
     Args:
-        variables: of the network.
+        network: the network.
+        variables: of it.
 
     Returns:
         Two dictionaries with "params", which `merged` joins again.
     """
     module: Any = models.get(RCL)
-    labels = module.last_layer_labels(variables["params"])
+    labels = module.last_layer_labels(network.model, network.settings, variables["params"])
     own = {"params": _labelled(variables["params"], labels, last=True)}
     others = {"params": _labelled(variables["params"], labels, last=False)}
     return own, {**variables, **others}
