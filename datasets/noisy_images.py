@@ -11,7 +11,7 @@ import numpy as np
 from datasets.crops import ImageData
 from datasets.records import MEMORY_LIMIT
 from datasets.source_files import combined_digest
-from datasets.whole_images import Images, PatchImages, full_scale
+from datasets.whole_images import GridPatches, Images, PatchImages, full_scale
 from jaxnoise.errors import UsageError
 from jaxnoise.noise import random_levels
 from jaxnoise.noise.camera import generator
@@ -82,6 +82,7 @@ class NoisyImages:
         split: train, validation or test.
         levels: shot and read noise of each.
         raw: whether noise is put on the RGGB mosaic, so that noisy images have one channel.
+        renumbered: whether images are known by their place, since several are parts of one.
         memory_limit: bytes of noisy images to hold; those beyond are drawn whenever they are read.
     """
 
@@ -89,6 +90,7 @@ class NoisyImages:
     split: str
     levels: Levels
     raw: bool = False
+    renumbered: bool = False
     memory_limit: int = MEMORY_LIMIT
     _held: dict[int, dict[str, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -118,6 +120,8 @@ class NoisyImages:
             fractions of full scale.
         """
         image = self.images.read(place)
+        if self.renumbered:
+            image = image | {"image": np.asarray(place, np.int32)}
         if place in self._held:
             return image | self._held[place]
         drawn = self._draw(full_scale(image["clean"]), int(image["image"]))
@@ -145,6 +149,7 @@ def with_noise(
     highest: float = random_levels.HIGHEST,
     seed: int = 0,
     raw: bool = False,
+    tile: int | None = None,
 ) -> ImageData:
     """Clean photographs with noise of random levels, one level an image.
 
@@ -154,29 +159,34 @@ def with_noise(
         highest: largest standard deviation, as a fraction of full scale, where the preset has one.
         seed: of the draws.
         raw: puts the noise on the RGGB mosaic of an image instead.
+        tile: side of squares that photographs are cut into first: each is then an image with a
+            level of its own, numbered by its place in the split; None to keep them whole.
 
     Returns:
         The images, with the kinds clean (H, W, 3), noisy and noisy2, which are two independent
         draws of one shot and read noise: (H, W, 3), or with `raw` (H, W, 1) and `channels` 1.
 
     Raises:
-        UsageError: there are no clean photographs in colour, or no such preset.
+        UsageError: there are no clean photographs in colour, no such preset, or no photograph as
+            large as a tile.
     """
     check_photographs(data)
+    if tile is not None and (tile < 1 or (raw and tile % 2)):
+        raise UsageError(f"tiles of {tile} pixels are none: give 1 or more, for raw an even size.")
     law = Levels(levels, highest, seed)
     law.of("train", 0, np.full(1, 0.5))  # a preset that does not exist is refused now
     images = {
-        split: NoisyImages(found, split, law, raw)
+        split: NoisyImages(_tiles(found, tile), split, law, raw, renumbered=tile is not None)
         for split, found in data._images.items()
         if "clean" in found.kinds
     }
     return replace(
         data,
         fingerprint=combined_digest(
-            ("noisy images", VERSION, levels, highest, seed, raw), {"clean": data.fingerprint}
+            ("noisy images", VERSION, levels, highest, seed, raw, tile), {"clean": data.fingerprint}
         ),
         channels=1 if raw else data.channels,
-        notes=(*data.notes, _said(law, raw)),
+        notes=(*data.notes, _said(law, raw, tile)),
         sizes={split: len(images[split]) if split in images else 0 for split in data.sizes},
         fields={split: (*found.kinds, *found.numbers) for split, found in images.items()},
         _images=images,
@@ -206,10 +216,16 @@ def check_photographs(data: ImageData) -> None:
         )
 
 
-def _said(law: Levels, raw: bool) -> str:
-    seen = "the RGGB mosaic of each image" if raw else "each image"
+def _tiles(images: Images, side: int | None) -> Images:
+    """Squares side by side as images, or the images themselves."""
+    return images if side is None else PatchImages(GridPatches(images, side), side)
+
+
+def _said(law: Levels, raw: bool, tile: int | None) -> str:
+    image = "image" if tile is None else f"tile of {tile}x{tile} pixels of the photographs"
+    seen = f"the RGGB mosaic of each {image}" if raw else f"each {image}"
     ends = f" up to {255 * law.highest:g} of 255" if law.preset in ("uniform", "normalised") else ""
     return (
         f"Noise is simulated: normal, white, not clipped, on {seen}, of one shot and one read "
-        f"noise an image (levels '{law.preset}'{ends}, seed {law.seed})."
+        f"noise each (levels '{law.preset}'{ends}, seed {law.seed})."
     )

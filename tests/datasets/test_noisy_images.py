@@ -8,6 +8,7 @@ from datasets import noisy_images
 from datasets.crops import open_images
 from datasets.noisy_images import NoisyImages, with_noise
 from jaxnoise.errors import UsageError
+from jaxnoise.raw import mosaic_rgb
 
 pytestmark = pytest.mark.fast
 
@@ -101,9 +102,10 @@ def test_draws_depend_on_seed_split_and_image_alone(photographs):
         {"levels": "normalised", "seed": 3},
         {"levels": "uniform", "seed": 3, "highest": 0.1},
         {"levels": "uniform", "seed": 3, "raw": True},
+        {"levels": "uniform", "seed": 3, "tile": 16},
     ]
     prints = {with_noise(photographs, **kind).fingerprint for kind in kinds}
-    assert len(prints) == 5 and photographs.fingerprint not in prints
+    assert len(prints) == 6 and photographs.fingerprint not in prints
 
 
 def test_what_is_not_held_is_drawn_anew_and_the_same(photographs):
@@ -131,6 +133,29 @@ def test_raw_noise_lies_on_the_mosaic(photographs):
         assert np.abs(noise).max() < 6 * 2**0.5 * HIGHEST
 
 
+@pytest.mark.parametrize("raw", [False, True])
+def test_tiles_are_images_with_levels_of_their_own(photographs, raw):
+    data = with_noise(photographs, levels="uniform", seed=3, raw=raw, tile=20)
+    # Photographs of 60 to 63 by 65 pixels have 3 x 3 tiles.
+    assert data.sizes == {"train": 36, "validation": 9, "test": 9}
+    tiles = images_of(data)
+    assert [int(tile["image"]) for tile in tiles] == list(range(36))
+    whole = [image["clean"] for image in images_of(with_noise(photographs, levels="uniform"))]
+    for number, tile in enumerate(tiles):
+        photograph, place = divmod(number, 9)
+        top, left = 20 * (place // 3), 20 * (place % 3)
+        expected = whole[photograph][top : top + 20, left : left + 20]
+        np.testing.assert_array_equal(tile["clean"], expected)
+    law = data._images["train"].levels
+    levels = [law.of("train", number, tile["clean"]) for number, tile in enumerate(tiles)]
+    assert len(set(levels)) == 36
+    for tile, (shot, read) in zip(tiles, levels, strict=True):
+        clean = tile["clean"] / np.float32(255)
+        clean = mosaic_rgb(clean)[..., None] if raw else clean
+        unit = (tile["noisy"] - clean) / np.sqrt(shot * clean + read)
+        assert abs((unit**2).mean() - 1) < 4.5 * (2 / unit.size) ** 0.5
+
+
 def test_a_dark_pixel_below_zero_has_the_noise_of_zero():
     clean = np.full((4, 4, 3), -0.5, np.float32)
     made = noisy_images.add_noise(clean, 0.5, 0.01, np.random.default_rng(0))
@@ -148,8 +173,15 @@ def test_images_that_carry_no_simulation_are_refused(photographs, tmp_path):
         data = open_images(name, source=source, data_dir=tmp_path / "records")
         with pytest.raises(UsageError, match=words):
             with_noise(data, levels="uniform")
-    with pytest.raises(UsageError):
-        with_noise(photographs, levels="loud")
+    for words, options in {
+        "levels are 'loud'": {"levels": "loud"},
+        "above 0": {"highest": 0.0},
+        "as large as a patch": {"tile": 500},
+        "tiles of 0": {"tile": 0},
+        "tiles of 15": {"tile": 15, "raw": True},
+    }.items():
+        with pytest.raises(UsageError, match=words):
+            with_noise(photographs, **{"levels": "uniform", **options})
     patches = open_images("pairs", source=pairs_of(tmp_path), data_dir=tmp_path, patch_size=16)
     with pytest.raises(UsageError, match="whole images"):
         with_noise(patches, levels="uniform")
