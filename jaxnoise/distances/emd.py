@@ -76,38 +76,57 @@ def pairwise_emd(
 
 @jax.custom_vjp
 def _all_pairs(xs: Float[Array, "a n"], ys: Float[Array, "b m"]) -> Float[Array, "a b"]:
+    xs, ys = _everywhere(xs), _everywhere(ys)
     if xs.shape[1] == ys.shape[1]:  # one program sorts both
         rows = sorted_rows(jnp.concatenate([xs, ys]))
-        return _mean_distances(rows[:, : len(xs)], rows[:, len(xs) :])
-    return _mean_distances(sorted_rows(xs), sorted_rows(ys))
+        return _matrix_everywhere(_mean_distances(rows[:, : len(xs)], rows[:, len(xs) :]))
+    return _matrix_everywhere(_mean_distances(sorted_rows(xs), sorted_rows(ys)))
 
 
 def _forward(
     xs: Float[Array, "a n"], ys: Float[Array, "b m"]
 ) -> tuple[Float[Array, "a b"], Residuals]:
+    xs, ys = _everywhere(xs), _everywhere(ys)
     if xs.shape[1] == ys.shape[1]:
         both = sorted_rows_and_order(jnp.concatenate([xs, ys]))
         (x, y), (x_order, y_order) = (jnp.split(part, [len(xs)], axis=1) for part in both)
     else:
         x, x_order = sorted_rows_and_order(xs)
         y, y_order = sorted_rows_and_order(ys)
-    return _mean_distances(x, y), (x, x_order, y, y_order)
+    return _matrix_everywhere(_mean_distances(x, y)), (x, x_order, y, y_order)
 
 
 def _backward(residuals: Residuals, cotangent: Float[Array, "a b"]) -> tuple[Array, Array]:
     x, x_order, y, y_order = residuals
+    cotangent = _matrix_everywhere(cotangent)
     x_rank, y_rank, lengths = _common_steps(len(x), len(y))
     x_steps, y_steps = x[x_rank], y[y_rank]
     x_gradient = _signs(x_steps, y_steps, cotangent) * lengths[:, None]
     y_gradient = _signs(y_steps, x_steps, cotangent.T) * lengths[:, None]
     return (
-        unsorted_columns(_gathered(x_gradient, x_rank, len(x)), x_order),
-        unsorted_columns(_gathered(y_gradient, y_rank, len(y)), y_order),
+        _everywhere(unsorted_columns(_gathered(x_gradient, x_rank, len(x)), x_order)),
+        _everywhere(unsorted_columns(_gathered(y_gradient, y_rank, len(y)), y_order)),
     )
 
 
 _all_pairs.defvjp(_forward, _backward)
 _compiled = jax.jit(_all_pairs)
+
+
+def _everywhere(rows: Float[Array, "rows n"]) -> Float[Array, "rows n"]:
+    """The same rows, between what devices share and what each of them works out by itself.
+
+    XLA would spread the loops of this file over the devices that share a batch, which then exchange
+    values in every turn; on CPUs, devices that come to a loop in different order wait for each
+    other for ever, now and then. How an array is spread does not pass to the rows taken from it by
+    numbers that the compiler does not know, nor back. So all that goes in and out is taken so.
+    """
+    numbers = jax.lax.optimization_barrier(jnp.arange(len(rows)))
+    return rows.at[numbers].get(mode="promise_in_bounds", unique_indices=True)
+
+
+def _matrix_everywhere(matrix: Float[Array, "a b"]) -> Float[Array, "a b"]:
+    return _everywhere(_everywhere(matrix).T).T
 
 
 def _common_steps(n: int, m: int) -> tuple[slice | np.ndarray, slice | np.ndarray, np.ndarray]:

@@ -52,6 +52,11 @@ class PretrainConfig(NoiseOptions):
     )
     distance: str = option("emd", "between the residuals of two crops", choices=DISTANCES)
     alpha: float = option(1e-3, "weight of the contrastive term beside consistency", minimum=0)
+    reduction: str = option(
+        "mean",
+        "of the contrastive term over the rows; the paper's sum is N times as much",
+        choices=("mean", "sum"),
+    )
     temperature: float = option(0.07, "of the contrastive term", above=0)
     residual_scale: float = option(
         255.0, "full scale of the residuals whose distance is taken", above=0
@@ -92,6 +97,7 @@ PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
         "steps": 100_000,
         "batch_size": 64,
         "patch_size": 128,
+        "reduction": "sum",
         "consistency": "norm",
         "decay": False,
         "evaluate_every": 1000,

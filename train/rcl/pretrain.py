@@ -102,6 +102,7 @@ def loss_of(config: PretrainConfig, network: Any) -> tuple[Loss, Any]:
         distance=config.distance,
         alpha=config.alpha,
         temperature=config.temperature,
+        reduction=config.reduction,
         scale=config.residual_scale,
         form=config.consistency,
     )

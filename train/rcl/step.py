@@ -37,6 +37,7 @@ class Contrast:
         distance: between residuals.
         alpha: weight of the contrastive term.
         temperature: of the contrastive term.
+        reduction: of it over the rows.
         scale: full scale of the residuals.
         form: of the consistency of photographs, as of `jaxnoise.losses.perceptual`.
     """
@@ -44,6 +45,7 @@ class Contrast:
     distance: str
     alpha: float
     temperature: float
+    reduction: str
     scale: float
     form: str
 
@@ -105,6 +107,7 @@ def contrast_loss(
         negatives=batch["negatives"],
         distance=options.distance,
         temperature=options.temperature,
+        reduction=options.reduction,
         scale=options.scale,
     )
     terms = {"contrastive": found.contrastive, "consistency": found.consistency}

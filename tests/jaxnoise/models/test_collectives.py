@@ -15,7 +15,7 @@ from tests.processes import environment
 PROGRAM = """
 import sys, jax, jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxnoise.models import cono, denoiser, noise2noiseflow, noiseflow
+from jaxnoise.models import cono, denoiser, noise2noiseflow, noiseflow, rcl
 
 what = sys.argv[1]
 mesh = Mesh(jax.devices(), ("data",))
@@ -36,6 +36,23 @@ if what in nets:
         own = {**variables, "params": params}
         estimate, updated = denoiser.denoise_and_update(own, nets[what], noisy)
         return ((estimate - other) ** 2).sum(), updated
+
+    params = variables["params"]
+elif what.startswith("rcl"):
+    distance = what.split()[1]
+    config = nets["few features"]
+    variables = denoiser.init(key, config)
+
+    def loss(params, first, second, camera, iso):
+        own = {**variables, "params": params}
+        found = []
+        for noisy in (first, second):
+            estimate, own = denoiser.denoise_and_update(own, config, noisy)
+            found.append(noisy - estimate)
+        negatives = camera[:, None] != camera
+        options = {"distance": distance, "negatives": negatives}
+        tied = abs(found[0]).mean()
+        return rcl.objective(*found, consistency=tied, **options).total, own
 
     params = variables["params"]
 elif what.startswith("cono"):
@@ -85,6 +102,9 @@ print(len(shared), sum(not part.startswith("ENTRY") for part in shared))
         "S-Ax1-G-CAM batch",
         "cono sigma patch",
         "cono median batch",
+        "rcl emd",
+        "rcl bhattacharyya",
+        "rcl mmd",
     ],
 )
 def test_no_loop_holds_what_devices_do_together(what):

@@ -37,12 +37,19 @@ def batch_of(kinds=("first", "second"), seed=0):
     return {kind: random.normal(0.5, 0.1, shape).astype(np.float32) for kind in kinds}
 
 
-@pytest.mark.parametrize("form", ["squared", "norm"])
-def test_the_loss_of_rcl_is_that_of_the_paper(form):
+@pytest.mark.parametrize(("form", "reduction"), [("squared", "mean"), ("norm", "sum")])
+def test_the_loss_of_rcl_is_that_of_the_paper(form, reduction):
     batch = batch_of()
     # Rows 0 and 2 are of one image.
     batch["negatives"] = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool)
-    options = Contrast(distance="emd", alpha=0.5, temperature=2.0, scale=255.0, form=form)
+    options = Contrast(
+        distance="emd",
+        alpha=0.5,
+        temperature=2.0,
+        reduction=reduction,
+        scale=255.0,
+        form=form,
+    )
     network = Fading("denoiser", None)
     total, (terms, _) = contrast_loss(
         jnp.float32(0.9),
@@ -61,7 +68,7 @@ def test_the_loss_of_rcl_is_that_of_the_paper(form):
         own = -distances[row, row] / 2
         others = -distances[row, batch["negatives"][row]] / 2
         rows.append(np.log(np.exp([own, *others]).sum()) - own)
-    contrastive = np.mean(rows)
+    contrastive = np.mean(rows) if reduction == "mean" else np.sum(rows)
     lost = 0.1 * np.concatenate([batch["first"], batch["second"]]).astype(float)
     maps = (lost, 2 * lost)
     if form == "squared":
