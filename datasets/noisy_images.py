@@ -18,6 +18,9 @@ from jaxnoise.noise.camera import generator
 from jaxnoise.raw import mosaic_rgb
 
 SHOTS = ("noisy", "noisy2")
+SHIFTS = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""By how many rows and columns a sensor is moved for the second mosaic of an image, by the number
+of the image, and on from the first."""
 VERSION = 1
 """Of the law that draws follow; part of the fingerprint."""
 
@@ -82,6 +85,7 @@ class NoisyImages:
         split: train, validation or test.
         levels: shot and read noise of each.
         raw: whether noise is put on the RGGB mosaic, so that noisy images have one channel.
+        moved: whether the second mosaic is of a sensor that was moved by one of `SHIFTS`.
         renumbered: whether images are known by their place, since several are parts of one.
         memory_limit: bytes of noisy images to hold; those beyond are drawn whenever they are read.
     """
@@ -90,6 +94,7 @@ class NoisyImages:
     split: str
     levels: Levels
     raw: bool = False
+    moved: bool = False
     renumbered: bool = False
     memory_limit: int = MEMORY_LIMIT
     _held: dict[int, dict[str, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
@@ -137,9 +142,17 @@ class NoisyImages:
 
     def _draw(self, clean: np.ndarray, number: int) -> dict[str, np.ndarray]:
         shot, read = self.levels.of(self.split, number, clean)
-        seen = mosaic_rgb(clean)[..., None] if self.raw else clean
-        streams = {kind: generator(kind, self.levels.seed, self.split, number) for kind in SHOTS}
-        return {kind: add_noise(seen, shot, read, random) for kind, random in streams.items()}
+        seen = dict.fromkeys(SHOTS, clean)
+        if self.moved:
+            down, right = SHIFTS[number % len(SHIFTS)]
+            further = np.pad(clean, [(0, down), (0, right), (0, 0)], "edge")
+            seen["noisy2"] = further[down:, right:]
+        drawn = {}
+        for kind, image in seen.items():
+            random = generator(kind, self.levels.seed, self.split, number)
+            image = mosaic_rgb(image)[..., None] if self.raw else image
+            drawn[kind] = add_noise(image, shot, read, random)
+        return drawn
 
 
 def with_noise(
@@ -149,6 +162,7 @@ def with_noise(
     highest: float = random_levels.HIGHEST,
     seed: int = 0,
     raw: bool = False,
+    moved: bool = False,
     tile: int | None = None,
 ) -> ImageData:
     """Clean photographs with noise of random levels, one level an image.
@@ -159,6 +173,9 @@ def with_noise(
         highest: largest standard deviation, as a fraction of full scale, where the preset has one.
         seed: of the draws.
         raw: puts the noise on the RGGB mosaic of an image instead.
+        moved: makes noisy2 that of a sensor that was moved by `SHIFTS[number % 4]` rows and
+            columns: its pixel (r, c) sees what lies at (r, c) + shift in the clean image, and
+            beyond the border that of the border.
         tile: side of squares that photographs are cut into first: each is then an image with a
             level of its own, numbered by its place in the split; None to keep them whole.
 
@@ -176,14 +193,15 @@ def with_noise(
     law = Levels(levels, highest, seed)
     law.of("train", 0, np.full(1, 0.5))  # a preset that does not exist is refused now
     images = {
-        split: NoisyImages(_tiles(found, tile), split, law, raw, renumbered=tile is not None)
+        split: NoisyImages(_tiles(found, tile), split, law, raw, moved, tile is not None)
         for split, found in data._images.items()
         if "clean" in found.kinds
     }
     return replace(
         data,
         fingerprint=combined_digest(
-            ("noisy images", VERSION, levels, highest, seed, raw, tile), {"clean": data.fingerprint}
+            ("noisy images", VERSION, levels, highest, seed, raw, moved, tile),
+            {"clean": data.fingerprint},
         ),
         channels=1 if raw else data.channels,
         notes=(*data.notes, _said(law, raw, tile)),

@@ -133,6 +133,29 @@ def test_raw_noise_lies_on_the_mosaic(photographs):
         assert np.abs(noise).max() < 6 * 2**0.5 * HIGHEST
 
 
+def test_the_second_mosaic_may_be_of_a_sensor_that_was_moved(photographs):
+    data = with_noise(photographs, levels="uniform", highest=1e-6, raw=True, moved=True)
+    still = with_noise(photographs, levels="uniform", highest=1e-6, raw=True)
+    assert data.fingerprint != still.fingerprint
+    shifts = set()
+    for image in images_of(data):
+        clean = image["clean"] / np.float32(255)
+        shift = down, right = divmod(int(image["image"]) % 4, 2)
+        shifts.add(shift)
+        height, width = clean.shape[:2]
+        for row, column in ((0, 0), (0, 1), (1, 0), (1, 1), (14, 37)):
+            colour = (row % 2) + (column % 2)
+            seen = clean[row + down, column + right, colour]
+            np.testing.assert_allclose(image["noisy2"][row, column, 0], seen, atol=1e-5)
+            np.testing.assert_allclose(
+                image["noisy"][row, column, 0], clean[row, column, colour], atol=1e-5
+            )
+        last = image["noisy2"][height - 1, width - 1, 0]
+        colour = (height - 1) % 2 + (width - 1) % 2
+        np.testing.assert_allclose(last, clean[-1, -1, colour], atol=1e-5)
+    assert shifts == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_tiles_are_images_with_levels_of_their_own(photographs, raw):
     data = with_noise(photographs, levels="uniform", seed=3, raw=raw, tile=20)

@@ -51,6 +51,7 @@ def noisy_crops(config: CropOptions, kind: str) -> NoisyCrops:
             highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
             raw=kind == "raw",
+            moved=kind == "raw",
             tile=tile_of(config, images),
         )
     elif images.channels not in CHANNELS[kind]:

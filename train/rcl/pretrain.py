@@ -21,7 +21,9 @@ from train.rcl.step import (
     Contrast,
     Loss,
     contrast_loss,
+    mosaic2mosaic_loss,
     noise2noise_loss,
+    noise2self_loss,
     training_step,
 )
 from train.report.report import LEFT_OUT, Report
@@ -37,6 +39,12 @@ NAMES = {
     "noise2self": "Noise2Self",
     "mosaic2mosaic": "mosaic-to-mosaic",
 }
+COMPARED = {
+    "noise2noise": noise2noise_loss,
+    "noise2self": noise2self_loss,
+    "mosaic2mosaic": mosaic2mosaic_loss,
+}
+"""Losses of the methods that RCL is compared with."""
 INPUT_OF = {"noise2noise": "rgb", "noise2self": "rgb", "mosaic2mosaic": "raw"}
 """What the methods take that do not take both."""
 
@@ -50,6 +58,11 @@ def check(config: PretrainConfig) -> None:
     """Refuses options that contradict each other."""
     if config.method == "rcl" and config.batch_size < 2:
         raise UsageError("--batch-size 1 has no other images to contrast with: give 2 or more.")
+    if config.method == "mosaic2mosaic" and config.levels == "none":
+        raise UsageError(
+            "--method mosaic2mosaic compares mosaics of a sensor that was moved by known steps, "
+            "which --levels none has not: leave out --levels, or give --method rcl."
+        )
     wanted = INPUT_OF.get(config.method, config.input)
     if wanted != config.input:
         raise UsageError(
@@ -97,8 +110,8 @@ def loss_of(config: PretrainConfig, network: Any) -> tuple[Loss, Any]:
         UsageError: the encoder cannot be read.
         DataError: likewise.
     """
-    if config.method == "noise2noise":
-        return partial(noise2noise_loss, network=network), ()
+    if config.method in COMPARED:
+        return partial(COMPARED[config.method], network=network), ()
     encoder, weights = (None, ()) if network.raw else open_encoder(config.encoder)
     options = Contrast(
         distance=config.distance,

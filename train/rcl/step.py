@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from datasets.noisy_images import SHIFTS
 from jaxnoise import models
 from jaxnoise.losses import perceptual, squared_error
+from jaxnoise.losses.mosaic2mosaic import mosaic2mosaic_error
+from jaxnoise.losses.noise2self import CELL, filled_in, grid_mask, noise2self_error
 from train.rcl.networks import RCL, Network
 
 FIELDS = {
     "rcl": ("first", "second", "negatives"),
     "noise2noise": ("first", "second", "first_noisy2", "second_noisy2"),
     "noise2self": ("first", "second"),
-    "mosaic2mosaic": ("first", "second", "first_noisy2", "second_noisy2"),
+    "mosaic2mosaic": ("first", "second", "first_noisy2", "second_noisy2", "image"),
 }
 """What a step needs of a batch, by method."""
 TERMS = {
@@ -124,6 +128,40 @@ def noise2noise_loss(
     del fixed, key
     estimate, variables = network.estimate(variables, both_crops(batch), train=train)
     return squared_error(estimate, both_crops(batch, "noisy2")).mean(), ({}, variables)
+
+
+def noise2self_loss(
+    variables: Any, fixed: Any, batch: Mapping, key: jax.Array, *, network: Network, train: bool
+) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
+    """Mean squared error at pixels that the network does not see, one grid of them a step.
+
+    Source: Noise2Self (Batson and Royer 2019), Section 3.
+    """
+    del fixed
+    noisy = both_crops(batch)
+    hidden = grid_mask(noisy.shape[1:3], jax.random.randint(key, (), 0, CELL**2))
+    estimate, variables = network.estimate(variables, filled_in(noisy, hidden), train=train)
+    return noise2self_error(estimate, noisy, hidden), ({}, variables)
+
+
+def mosaic2mosaic_loss(
+    variables: Any, fixed: Any, batch: Mapping, key: jax.Array, *, network: Network, train: bool
+) -> tuple[jax.Array, tuple[dict[str, jax.Array], Any]]:
+    """Mean squared error against another mosaic, whose sensor was moved as `SHIFTS` say.
+
+    Source: Ehret et al., "Joint demosaicking and denoising by fine-tuning of bursts of raw images",
+        2019, Section 3.
+    """
+    del fixed, key
+    estimate, variables = network.estimate(variables, both_crops(batch), train=train)
+    other, image = both_crops(batch, "noisy2"), beside(batch["image"], batch["image"])
+    by_shift = [jax.vmap(partial(_mosaic_error, shift=shift))(estimate, other) for shift in SHIFTS]
+    places = jax.nn.one_hot(image % len(SHIFTS), len(SHIFTS), axis=0)
+    return (places * jnp.stack(by_shift)).sum(0).mean(), ({}, variables)
+
+
+def _mosaic_error(estimate: jax.Array, other: jax.Array, *, shift: tuple[int, int]) -> jax.Array:
+    return mosaic2mosaic_error(estimate[None], other[None], shift=shift)
 
 
 def training_step(

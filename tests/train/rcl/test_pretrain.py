@@ -112,10 +112,15 @@ def test_raw_leaves_a_model_that_demosaics(photographs, records, tmp_path):
     assert model.restore(np.full((10, 12, 4), 0.5, np.float32)).shape == (20, 24, 3)
 
 
-def test_raw_is_the_same_on_several_devices(photographs, records, assert_same_losses):
+@pytest.mark.parametrize(
+    ("method", "takes"), [("rcl", "raw"), ("noise2self", "rgb"), ("mosaic2mosaic", "raw")]
+)
+def test_raw_and_other_methods_are_the_same_on_several_devices(
+    photographs, records, assert_same_losses, method, takes
+):
     options = {"steps": 3, "batch_size": 8, "patch_size": 16, "features": 4, "depth": 3}
-    options |= {"input": "raw", "learning_rate": 0.01, "alpha": 1.0, "denoiser": "dncnn"}
-    options |= {"source": str(photographs), "data_dir": str(records)}
+    options |= {"input": takes, "method": method, "learning_rate": 0.01, "alpha": 1.0}
+    options |= {"denoiser": "dncnn", "source": str(photographs), "data_dir": str(records)}
     assert_same_losses("train.rcl", options, loss="loss", command="pretrain")
 
 
@@ -150,6 +155,16 @@ def test_noise2noise_learns_to_remove_noise(photographs, records, tmp_path):
     assert abs(before["psnr"] - found["noisy_psnr"]) < 0.5 < after["psnr"] - before["psnr"]
 
 
+@pytest.mark.parametrize(("method", "takes"), [("noise2self", "rgb"), ("mosaic2mosaic", "raw")])
+def test_other_methods_lower_their_loss(photographs, records, tmp_path, method, takes):
+    options = (*DNCNN, "--method", method, "--input", takes, "--steps", "40", "--no-images")
+    options = (*options, "--learning-rate", "0.01", "--features", "8", "--evaluate-every", "40")
+    assert run_small(photographs, records, tmp_path / "run", *options) == 0
+    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    judged = [row["validation_loss"] for row in rows if "validation_loss" in row]
+    assert judged[-1] < judged[0]
+
+
 def test_images_that_are_noisy_already_need_no_clean_ones(records, tmp_path):
     random = np.random.default_rng(0)
     for split, count in (("train", 3), ("validation", 2), ("test", 2)):
@@ -180,6 +195,8 @@ def test_images_that_are_noisy_already_need_no_clean_ones(records, tmp_path):
         (("--levels", "none", "--input", "raw"), "takes mosaics or packed raw"),
         (("--method", "noise2noise", "--input", "raw"), "takes rgb"),
         (("--method", "mosaic2mosaic"), "takes raw"),
+        (("--method", "noise2self", "--input", "raw"), "takes rgb"),
+        (("--method", "mosaic2mosaic", "--input", "raw", "--levels", "none"), "moved"),
         (("--encoder", "nowhere.safetensors"), "nowhere.safetensors"),
         (("--patch-size", "64"), "smaller crop"),
         (("--patch-size", "15", "--input", "raw"), "even"),
