@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from datasets.order import shuffled
 from datasets.places import Overlap, can_overlap, overlap_of, two_places
 from datasets.whole_images import Images, full_scale
 from jaxnoise.errors import UsageError
@@ -97,15 +98,8 @@ class Views:
 
     def _chosen(self, seed: int, step: int, batch_size: int) -> np.ndarray:
         """Places of the images of a batch."""
-        count = len(self)
-        if batch_size <= count:
-            # A pass whose rest would be less than a batch ends before it.
-            run, place = divmod(step, count // batch_size)
-            order = generator("images", self.split, seed, run).permutation(count)
-            return self.places[order[place * batch_size : (place + 1) * batch_size]]
-        random = generator("images", self.split, seed, step)
-        orders = [random.permutation(count) for _ in range(-(-batch_size // count))]
-        return self.places[np.concatenate(orders)[:batch_size]]
+        names = ("images", self.split, seed)
+        return self.places[shuffled(*names, count=len(self), step=step, batch_size=batch_size)]
 
     def _crops(self, chosen: np.ndarray, streams: list[np.random.Generator]) -> Batch:
         rows: list[dict[str, np.ndarray]] = []

@@ -111,7 +111,7 @@ class GridPatches:
         patch_size: side of the patches; smaller images have none.
     """
 
-    images: WholeImages
+    images: Images
     patch_size: int
     _known: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False)
 
