@@ -85,7 +85,7 @@ def measured(size: str, distance: str, *, rounds: int) -> dict[str, Any]:
     from train.rcl.step import training_step
 
     config = PretrainConfig(**PRETRAIN_PRESETS[size], distance=distance)
-    pairs, side = config.batch_size, config.patch_size
+    pairs, side = config.batch_size, config.patch_size or 128
     batch = {name: jnp.asarray(values) for name, values in _crops(pairs, side).items()}
     network, optimiser = network_of(config), optimiser_of(config)
     variables = network.init(config.seed)

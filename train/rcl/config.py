@@ -38,7 +38,19 @@ class NoiseOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainConfig(NoiseOptions):
+class CropOptions(NoiseOptions):
+    """Options of pairs of noisy crops, of the subcommands that look at such."""
+
+    tile: int | None = option(
+        None,
+        "side of squares that photographs are cut into first, each with noise of its own; 0 keeps "
+        "them whole (default: twice a crop's where a batch has more rows than there are images)",
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(CropOptions):
     """Trains a network on noisy images alone."""
 
     method: str = option(
@@ -167,7 +179,7 @@ class FinetuneConfig(NoiseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(NoiseOptions):
+class EvaluateConfig(CropOptions):
     """Measures a model on held-out images, and trains nothing."""
 
     task: str | None = option(

@@ -77,10 +77,9 @@ def measured(variables: Any, batch: Mapping, *, network: Network) -> dict[str, j
         residual.
     """
     noisy = both_crops(batch)
-    clean = both_crops(batch, "clean") if "first_clean" in batch else None
-    if variables is None:
-        estimate = clean
-    else:
+    clean: Any = both_crops(batch, "clean") if "first_clean" in batch else None
+    estimate = clean
+    if variables is not None:
         estimate, _ = network.estimate(variables, noisy, train=False)
     residual = network.residual(noisy, estimate)
     distances = models.get(RCL).residual_distances(

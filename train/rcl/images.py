@@ -1,13 +1,11 @@
 """The images that RCL learns from: noisy already, or clean ones that noise is put on."""
 
-from typing import Any
-
 from datasets.crops import ImageData, open_images
 from datasets.noisy_crops import NoisyCrops
 from datasets.noisy_images import with_noise
 from datasets.source_files import Reading
 from jaxnoise.errors import DataError, UsageError
-from train.rcl.config import NoiseOptions
+from train.rcl.config import CropOptions, NoiseOptions
 
 FULL_SCALE = 255.0
 """Of a sigma in options and tables."""
@@ -34,7 +32,7 @@ def opened_images(config: NoiseOptions, *, patch_size: int | None = None) -> Ima
     )
 
 
-def noisy_crops(config: Any, kind: str) -> NoisyCrops:
+def noisy_crops(config: CropOptions, kind: str) -> NoisyCrops:
     """Pairs of noisy crops, of images that are noisy or of clean ones with noise.
 
     Args:
@@ -53,6 +51,7 @@ def noisy_crops(config: Any, kind: str) -> NoisyCrops:
             highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
             raw=kind == "raw",
+            tile=tile_of(config, images),
         )
     elif images.channels not in CHANNELS[kind]:
         wanted = "colour images" if kind == "rgb" else "mosaics or packed raw"
@@ -66,3 +65,17 @@ def noisy_crops(config: Any, kind: str) -> NoisyCrops:
             "on clean ones, or give --dataset images/noisy."
         )
     return NoisyCrops(images, config.patch_size or PATCH_SIZE)
+
+
+def tile_of(config: CropOptions, images: ImageData) -> int | None:
+    """Side of the squares that photographs are cut into, or None where they stay whole.
+
+    Args:
+        config: the run's options.
+        images: whole photographs.
+    """
+    if config.tile is not None:
+        return config.tile or None
+    if images.sizes["train"] >= config.batch_size:
+        return None
+    return 2 * (config.patch_size or PATCH_SIZE)

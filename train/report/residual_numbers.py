@@ -72,7 +72,7 @@ def evaluate(results: Sequence[ResidualResult], shown: Shown, *, trained: str) -
 def _row(result: ResidualResult, truth: ResidualResult | None, shown: Shown) -> dict[str, Any]:
     to_truth = None
     if truth is not None and len(result.differences):
-        pair = (np.float32(values.differences) for values in (result, truth))
+        pair = (values.differences.astype(np.float32) for values in (result, truth))
         to_truth = float(emd(*pair))
     known = truth is not None and result is not truth
     return {
