@@ -12,7 +12,7 @@ FULL_SCALE = 255.0
 PATCH_SIZE = 128
 """Side of a crop in pixels, as in the paper."""
 FEW_IMAGES = 64
-"""Photographs for training, fewer than which are cut into tiles: as many as the paper's batch has."""
+"""Fewer photographs to train on are cut into tiles; the paper has as many in a batch."""
 CHANNELS = {"rgb": (3,), "raw": (1, 4)}
 """Of noisy images, by what the network takes."""
 
