@@ -56,8 +56,8 @@ def load(folder: str | os.PathLike, *, max_bytes: int | None = None) -> "Loaded"
         max_bytes: that the tensors may take, as for `jaxnoise.io.load_model`; None for 2 GiB.
 
     Returns:
-        An object with `sample`, `log_prob` and `denoise`, as the model has them, and `name`,
-        `config` and `variables`.
+        An object with `sample`, `log_prob`, `denoise` and `restore`, as the model has them, and
+        `name`, `config` and `variables`.
 
     Raises:
         UsageError: `max_bytes` is below 1.

@@ -4,15 +4,18 @@ from typing import NamedTuple
 
 from jaxnoise.image_protocols import ImageDenoiser, ImageSampler, SigmaImageSampler
 from jaxnoise.protocols import (
+    Backbone,
     DataStarted,
     Denoiser,
     Density,
     Described,
+    Restorer,
     Sampler,
     SigmaSampler,
     TrainedDenoiser,
     TrainedDensity,
     TrainedModel,
+    TrainedRestorer,
     TrainedSigmaSampler,
 )
 
@@ -47,6 +50,12 @@ ABILITIES = (
     Ability(Density, "states the density of noise", "states no density of noise"),
     Ability(Denoiser, "denoises images", "denoises no images"),
     Ability(ImageDenoiser, "denoises images of any size", "denoises no images"),
+    Ability(
+        Restorer,
+        "restores images from mosaics or low resolution",
+        "restores no mosaics and no low resolution",
+    ),
+    Ability(Backbone, "lends its features to other tasks", "lends no features to other tasks"),
     Ability(TrainedModel, "is trained", "is not trained"),
     Ability(TrainedDensity, "learns by its likelihood", "does not learn by its likelihood"),
     Ability(
@@ -55,6 +64,7 @@ ABILITIES = (
         "does not learn from what its noise is like",
     ),
     Ability(TrainedDenoiser, "learns to denoise", "does not learn to denoise"),
+    Ability(TrainedRestorer, "learns to restore", "does not learn to restore"),
     Ability(DataStarted, "starts at the moments of noise", "does not start at moments of noise"),
     Ability(Described, "describes its parameters", "has no parameters with a meaning"),
 )

@@ -22,7 +22,7 @@ from jaxnoise.checks import (
 )
 from jaxnoise.conditions import NOT_STATED, check_conditions
 from jaxnoise.errors import UsageError
-from jaxnoise.protocols import Denoiser, Density, Sampler, SigmaSampler
+from jaxnoise.protocols import Denoiser, Density, Restorer, Sampler, SigmaSampler
 from jaxnoise.sigma import checked_level
 
 # What is not of the right shape is refused in a sentence, so these allow it.
@@ -36,6 +36,7 @@ METHODS = {
     "sample": (Sampler, SigmaSampler),
     "log_prob": (Density,),
     "denoise": (Denoiser,),
+    "restore": (Restorer,),
 }
 """What each method needs of the model: one of these."""
 
@@ -176,6 +177,25 @@ class Loaded:
         estimate = _denoise(self.variables, batch, model=model, config=self.config)
         return estimate[0] if single else estimate
 
+    def restore(self, degraded: Images) -> Float[Array, "..."]:
+        """The estimate of clean colour images, by the task that the model was trained for.
+
+        Args:
+            degraded: shape (H, W, C) or (N, H, W, C), fraction of full scale: 3 channels of a
+                colour image, or 4 of packed raw in R, Gr, Gb, B order, as `config.task` says.
+
+        Returns:
+            Shape (F H, F W, 3) or (N, F H, F W, 3) with F 2 or 4, `config.factor`; same unit, not
+            clipped.
+
+        Raises:
+            UsageError: the model restores no images, or takes other ones.
+        """
+        model = self._require("restore")
+        batch, single = self._batch(degraded, "degraded")
+        estimate = _restore(self.variables, batch, model=model, config=self.config)
+        return estimate[0] if single else estimate
+
     def _abilities(self) -> str:
         """What the model does, in words."""
         module = models.get(self.name)
@@ -299,3 +319,8 @@ def _log_prob(variables, noise, clean, camera, iso, valid, *, model, config):
 @partial(jax.jit, static_argnames=("model", "config"))
 def _denoise(variables, noisy, *, model, config):
     return model.denoise(variables, config, noisy)
+
+
+@partial(jax.jit, static_argnames=("model", "config"))
+def _restore(variables, degraded, *, model, config):
+    return model.restore(variables, config, degraded)

@@ -108,6 +108,34 @@ class Denoiser(Protocol):
 
 
 @runtime_checkable
+class Restorer(Protocol):
+    """Makes colour images of what a camera or a file has left of them."""
+
+    def restore(
+        self, variables: Any, config: Any, degraded: Float[Array, "n h w c"]
+    ) -> Float[Array, "n h2 w2 3"]:
+        """The estimate (N, F H, F W, 3) in evaluation mode, not clipped; F is a whole number."""
+        ...
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """Lends all but its last layer to other tasks."""
+
+    def features(
+        self, variables: Any, config: Any, images: Float[Array, "n h w c"], *, train: bool = False
+    ) -> tuple[Float[Array, "n h2 w2 d"], Any]:
+        """What the last layer sees (N, H', W', D) of images that may be continued below and to the
+        right, D being `config.last_width`, and the variables; the last layer's are not needed.
+        """
+        ...
+
+    def last_layer(self, config: Any) -> str:
+        """The name of the last layer among the parameters."""
+        ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Turns colour images into maps of features, by which losses compare images.
 
@@ -221,6 +249,19 @@ class TrainedDenoiser(TrainedModel, Denoiser, Protocol):
         self, variables: Any, config: Any, noisy: Float[Array, "n h w c"]
     ) -> tuple[Float[Array, "n h w c"], Any]:
         """The estimate (N, H, W, C) in training mode, and the variables with updated batch
+        statistics.
+        """
+        ...
+
+
+@runtime_checkable
+class TrainedRestorer(TrainedModel, Restorer, Protocol):
+    """A restorer that is trained."""
+
+    def restore_and_update(
+        self, variables: Any, config: Any, degraded: Float[Array, "n h w c"]
+    ) -> tuple[Float[Array, "n h2 w2 3"], Any]:
+        """The estimate (N, F H, F W, 3) in training mode, and the variables with updated batch
         statistics.
         """
         ...

@@ -1,7 +1,7 @@
 """DnCNN: a stack of 3x3 convolutions that predicts the noise of an image."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import flax.linen as nn
 import jax
@@ -58,44 +58,50 @@ class DnCNN(nn.Module):
 
     @nn.compact
     def __call__(
-        self, noisy: Float[Array, "n h w c"], *, train: bool = False
-    ) -> Float[Array, "n h w c"]:
+        self, noisy: Float[Array, "n h w c"], *, train: bool = False, last: bool = True
+    ) -> Float[Array, "n h w d"]:
         """The estimate of the clean image, not clipped.
 
         Args:
             noisy: shape (N, H, W, C), fraction of full scale; any H and W.
             train: normalise by the statistics of this batch, all images together, and update the
                 running ones.
+            last: whether the last convolution is applied; without, its weights are not asked for.
 
         Returns:
-            Same shape and unit.
+            Same shape and unit; what the last convolution would see, `features` channels, without
+            it.
         """
         norms = []
         if self.normalised:
             places = range(1, self.depth - 1)
             norms = [_Normalisation(self.features, name=f"norm_{place}") for place in places]
         # What is behind each convolution that has a bias; the next one applies it.
-        kernels, biased = self._kernels(noisy.dtype)
+        kernels, biased = self._kernels(noisy.dtype, self.depth if last else self.depth - 1)
+        inner = kernels[: self.depth - 1]
         hidden = Hidden.of(noisy, self.features)
         if not train:
             *activations, before = None, *biased, *(norm() for norm in norms)
-            hidden = hidden.convolved_by_all(kernels[:-1], activations)
+            hidden = hidden.convolved_by_all(inner, activations)
         elif self.normalised:
-            hidden, (before,) = hidden.convolved(kernels[0]), biased
-            for norm, kernel in zip(norms, kernels[1:-1], strict=True):
+            hidden, (before,) = hidden.convolved(inner[0]), biased
+            for norm, kernel in zip(norms, inner[1:], strict=True):
                 hidden, moments = hidden.convolved_with_moments(kernel, before)
                 before = norm(moments)
         else:
             *activations, before = None, *biased
-            for kernel, activation in zip(kernels[:-1], activations, strict=True):
+            for kernel, activation in zip(inner, activations, strict=True):
                 hidden = hidden.convolved(kernel, activation)
-        return noisy - Hidden(hidden.images(before), None).convolved(kernels[-1]).values
+        activated = hidden.images(before)
+        if not last:
+            return activated
+        return noisy - Hidden(activated, None).convolved(kernels[-1]).values
 
-    def _kernels(self, dtype):
-        """The kernels of all convolutions, and the activations behind those that have a bias."""
+    def _kernels(self, dtype, count):
+        """The kernels of the first convolutions, and the activations behind those with a bias."""
         widths = [self.channels, *[self.features] * (self.depth - 1), self.channels]
         kernels, biased = [], []
-        for place, (inputs, outputs) in enumerate(pairwise(widths)):
+        for place, (inputs, outputs) in enumerate(islice(pairwise(widths), count)):
             layer = _Convolution(
                 inputs,
                 outputs,

@@ -11,6 +11,8 @@ LEVELS = 5
 FACTOR = 2**LEVELS
 """The sides of an image must divide by this."""
 SLOPE = 0.1
+LAST = "last_2"
+"""Name of the last layer."""
 
 
 class UNet(nn.Module):
@@ -34,16 +36,18 @@ class UNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, noisy: Float[Array, "n h w c"], *, train: bool = False
-    ) -> Float[Array, "n h w c"]:
+        self, noisy: Float[Array, "n h w c"], *, train: bool = False, last: bool = True
+    ) -> Float[Array, "n h w d"]:
         """The estimate of the clean image, not clipped.
 
         Args:
             noisy: shape (N, H, W, C), fraction of full scale; H and W divide by 32.
             train: without effect, as there is no batch normalisation.
+            last: whether the last layer is applied; without, its weights are not asked for.
 
         Returns:
-            Same shape and unit.
+            Same shape and unit; what the last layer would see, 2/3 of `features` channels, without
+            it.
         """
         del train
         down, up = self.features, 2 * self.features
@@ -64,7 +68,9 @@ class UNet(nn.Module):
         widths = (4 * self.features // 3, 2 * self.features // 3)
         for place, features in enumerate(widths):
             hidden = nn.relu(_convolution(features, f"last_{place}")(hidden))
-        return nn.leaky_relu(_convolution(self.channels, "last_2")(hidden), SLOPE)
+        if not last:
+            return hidden
+        return nn.leaky_relu(_convolution(self.channels, LAST)(hidden), SLOPE)
 
     def _levels(self, make, name: str, first: int):
         """The module of each level from `first` on: one for all of them, or one each."""

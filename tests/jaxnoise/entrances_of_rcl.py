@@ -2,8 +2,20 @@
 
 import numpy as np
 
-from jaxnoise.models import rcl
-from tests.jaxnoise.entrances import CHANNELS, IMAGE, IMAGES, INTEGERS, KEYS, Fault, Row
+from jaxnoise.loaded import Loaded
+from jaxnoise.models import denoiser, rcl
+from tests.jaxnoise.entrances import (
+    CHANNELS,
+    GREY,
+    IMAGE,
+    IMAGES,
+    INTEGERS,
+    KEY,
+    KEYS,
+    Fault,
+    Row,
+    batches,
+)
 
 COLOUR = np.linspace(0, 1, 1152, dtype=np.float32).reshape(2, 16, 12, 3)
 
@@ -53,8 +65,34 @@ def rows() -> dict[str, Row]:
     rows = {
         f"jaxnoise.models.rcl.{name}": Row(getattr(rcl, name), *row) for name, row in table.items()
     }
+    rows |= of_networks()
     drawn = {**raw, "key": None}
     rows["jaxnoise.models.rcl.raw_consistency by neighbours"] = Row(
         rcl.raw_consistency, drawn, KEYS
     )
     return rows
+
+
+def of_networks() -> dict[str, Row]:
+    """Functions of models with variables; none of the faults reaches these."""
+    config, small = rcl.Config(task="jdd"), denoiser.Config(features=2, depth=2)
+    given = {"variables": {}, "config": config, "degraded": IMAGES}
+    fresh = {"key": KEY, "config": config}
+    own = {"variables": {}, "config": small, "images": IMAGES}
+    name = "jaxnoise.models.rcl"
+    loaded = Loaded("rcl", config, {})
+    wrong: list[Fault] = [
+        ({"degraded": GREY}, r"degraded .*\(2, 8, 6, 1\)"),
+        ({"degraded": INTEGERS}, "degraded .*uint16"),
+    ]
+    return {
+        f"{name}.init": Row(rcl.init, fresh, KEYS),
+        f"{name}.restore": Row(rcl.restore, given, batches("degraded")),
+        f"{name}.restore_and_update": Row(rcl.restore_and_update, given, batches("degraded")),
+        f"{name}.with_fresh_head": Row(rcl.with_fresh_head, {**fresh, "backbone": {}}, KEYS),
+        f"{name}.with_fresh_last": Row(
+            rcl.with_fresh_last, {"key": KEY, "config": small, "variables": {}}, KEYS
+        ),
+        "jaxnoise.models.denoiser.features": Row(denoiser.features, own, batches("images")),
+        "jaxnoise.loaded.Loaded.restore": Row(loaded.restore, {"degraded": IMAGES}, wrong),
+    }

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.fast
 SIMPLE = {"Fitted", "Sampler"}
 FULFILS = {
     "models.cono": {"TrainedSigmaSampler", "TrainedModel", "SigmaSampler", "SigmaImageSampler"},
-    "models.rcl": set(),
+    "models.rcl": {"TrainedRestorer", "TrainedModel", "Restorer"},
     "models.noiseflow": {
         "TrainedDensity",
         "TrainedModel",
@@ -24,7 +24,13 @@ FULFILS = {
         "Described",
         "CountsCells",
     },
-    "models.denoiser": {"TrainedDenoiser", "TrainedModel", "Denoiser", "ImageDenoiser"},
+    "models.denoiser": {
+        "Backbone",
+        "TrainedDenoiser",
+        "TrainedModel",
+        "Denoiser",
+        "ImageDenoiser",
+    },
     "models.noise2noiseflow": {
         "TrainedModel",
         "Density",

@@ -5,7 +5,9 @@ from jaxnoise.models.denoiser.image import denoise_bands, denoise_image
 from jaxnoise.models.denoiser.model import (
     denoise,
     denoise_and_update,
+    features,
     init,
+    last_layer,
     parameter_count,
 )
 
@@ -15,6 +17,8 @@ __all__ = [
     "denoise_and_update",
     "denoise_bands",
     "denoise_image",
+    "features",
     "init",
+    "last_layer",
     "parameter_count",
 ]

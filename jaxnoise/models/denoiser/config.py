@@ -64,3 +64,8 @@ class Config:
         """The features, which are stated by now."""
         assert self.features is not None
         return self.features
+
+    @property
+    def last_width(self) -> int:
+        """Channels that the last convolution sees."""
+        return 2 * self.width // 3 if self.net == "unet" else self.width

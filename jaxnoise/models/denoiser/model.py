@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 from jaxnoise.checks import check_batch, check_key
 from jaxnoise.models.denoiser.config import Config
 from jaxnoise.nets.dncnn import DnCNN
-from jaxnoise.nets.unet import FACTOR, UNet
+from jaxnoise.nets.unet import FACTOR, LAST, UNet
 
 Variables = dict[str, PyTree[Array]]
 
@@ -91,6 +91,44 @@ def denoise_and_update(
     return _apply(variables, config, noisy, train=True)
 
 
+def features(
+    variables: Variables, config: Config, images: Float[Array, "n h w c"], *, train: bool = False
+) -> tuple[Float[Array, "n h2 w2 d"], Variables]:
+    """What the last convolution sees of images: what a task of its own can be learnt from.
+
+    Args:
+        variables: as `init` returns them, with or without the last layer.
+        config: the denoiser's configuration.
+        images: shape (N, H, W, C), fraction of full scale; any H and W.
+        train: training mode, in which batch normalisation takes the statistics of this batch.
+
+    Returns:
+        The activations, shape (N, H', W', D) with D the `config.last_width`: H' and W' are those of
+        the images, or of a U-Net the next ones that divide by 32, below and to the right of which
+        it sees the images' mirror image. And the variables, `batch_stats` updated in training mode.
+
+    Raises:
+        UsageError: for another shape or type, or, in training mode, a batch of none.
+
+    Source: Dong et al., "Residual Contrastive Learning", 2022, Section 4: all but the last layer is
+        what is pre-trained.
+    """
+    check_batch(config.channels, least=int(train), images=images)
+    return _network_output(variables, config, images, train=train, last=False)
+
+
+def last_layer(config: Config) -> str:
+    """The name of the last layer among the parameters.
+
+    Args:
+        config: the denoiser's configuration.
+
+    Returns:
+        The key of its weights in `variables["params"]`.
+    """
+    return LAST if config.net == "unet" else f"conv_{config.depth - 1}"
+
+
 def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:
     """Number of trained scalars.
 
@@ -106,16 +144,22 @@ def parameter_count(variables: dict[str, PyTree[Array | np.ndarray]]) -> int:
 def _apply(variables, config, noisy, *, train):
     check_batch(config.channels, least=int(train), noisy=noisy)
     height, width = noisy.shape[1:3]
+    estimate, variables = _network_output(variables, config, noisy, train=train, last=True)
+    return estimate[:, :height, :width], variables
+
+
+def _network_output(variables, config, images, *, train, last):
+    """Of the images, which for a U-Net are continued first."""
     if config.net == "unet":
-        noisy = mirrored(noisy, FACTOR)
+        images = mirrored(images, FACTOR)
     net = network(config)
     if not train:
-        estimate, statistics = net.apply(variables, noisy), variables["batch_stats"]
+        made, statistics = net.apply(variables, images, last=last), variables["batch_stats"]
     else:
-        estimate, changed = net.apply(variables, noisy, train=True, mutable=["batch_stats"])
+        options = {"train": True, "last": last, "mutable": ["batch_stats"]}
+        made, changed = net.apply(variables, images, **options)
         statistics = changed.get("batch_stats", {})
-    estimate = jnp.asarray(estimate)[:, :height, :width]
-    return estimate, {**variables, "batch_stats": statistics}
+    return jnp.asarray(made), {**variables, "batch_stats": statistics}
 
 
 def mirrored(images: Float[Array, "n h w c"], factor: int) -> Float[Array, "n h2 w2 c"]:
