@@ -78,6 +78,5 @@ def tile_of(config: NoiseOptions, images: ImageData) -> int | None:
     """
     if config.tile is not None:
         return config.tile or None
-    if images.sizes["train"] >= FEW_IMAGES:
-        return None
-    return 2 * (config.patch_size or PATCH_SIZE)
+    side = 2 * (config.patch_size or PATCH_SIZE)
+    return side if images.sizes["train"] < FEW_IMAGES and images.has_room(side) else None

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -48,7 +49,7 @@ def without_last(params: dict[str, Any]) -> dict[str, Any]:
 def output(network: Network, variables: Any, task: str) -> np.ndarray:
     channels = TASKS[task].channels
     image = np.linspace(0, 1, 2 * 8 * 8 * channels).reshape(2, 8, 8, channels)
-    return np.asarray(network.estimate(variables, np.float32(image), train=False)[0])
+    return np.asarray(network.estimate(variables, jnp.asarray(image), train=False)[0])
 
 
 @pytest.mark.parametrize("task", list(TASKS))
@@ -115,6 +116,15 @@ def test_a_last_layer_and_all_else_are_the_network_again(tmp_path, task):
     assert "batch_stats" in others and "batch_stats" not in own
     assert jax.tree.structure(merged(others, own)) == jax.tree.structure(dict(variables))
     assert same(merged(others, own), variables)
+
+
+def test_halves_are_trained_as_whole_floats(tmp_path):
+    _, variables = saved(tmp_path / "model", "denoiser", denoiser(3))
+    halves = jax.tree.map(lambda leaf: leaf.astype(jnp.float16), variables)
+    folder = save_model(tmp_path / "halves", "denoiser", denoiser(3), halves)
+    for task in ("denoise", "sr"):
+        _, found = started(options(task=task, start_from=folder))
+        assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
 @pytest.mark.fast
