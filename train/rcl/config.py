@@ -57,13 +57,17 @@ class PretrainConfig(NoiseOptions):
         "rgb", "noisy photographs, or their noisy RGGB mosaics as packed raw", choices=INPUTS
     )
     distance: str = option("emd", "between the residuals of two crops", choices=DISTANCES)
-    alpha: float = option(1e-3, "weight of the contrastive term beside consistency", minimum=0)
+    alpha: float = option(0.1, "weight of the contrastive term beside consistency", minimum=0)
     reduction: str = option(
         "mean",
         "of the contrastive term over the rows; the paper's sum is N times as much",
         choices=("mean", "sum"),
     )
-    temperature: float = option(0.07, "of the contrastive term", above=0)
+    temperature: float | None = option(
+        None,
+        "of the contrastive term, unit of the distance (default: 1 of 255 for emd, else 0.07)",
+        above=0,
+    )
     residual_scale: float = option(
         255.0, "full scale of the residuals whose distance is taken", above=0
     )
@@ -103,6 +107,8 @@ PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
         "steps": 100_000,
         "batch_size": 64,
         "patch_size": 128,
+        "alpha": 1e-3,
+        "temperature": 0.07,
         "reduction": "sum",
         "consistency": "norm",
         "decay": False,

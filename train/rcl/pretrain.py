@@ -12,7 +12,7 @@ from jaxnoise.interop import open_encoder
 from train.engine.system import Fitted, Phase, Run, System, Task
 from train.rcl.config import PretrainConfig
 from train.rcl.held_out import residual_results
-from train.rcl.images import noisy_crops
+from train.rcl.images import FULL_SCALE, noisy_crops
 from train.rcl.judge import Judge
 from train.rcl.networks import network_of
 from train.rcl.step import (
@@ -28,6 +28,8 @@ from train.report.report import LEFT_OUT, Report
 from train.report.residual_section import residual_section
 from train.steps.optimisers import ADAM_EPSILON, adam
 
+WITHOUT_UNIT = 0.07
+"""Temperature of distances that have no unit."""
 BEFORE = "before training"
 NAMES = {
     "rcl": "RCL",
@@ -101,12 +103,26 @@ def loss_of(config: PretrainConfig, network: Any) -> tuple[Loss, Any]:
     options = Contrast(
         distance=config.distance,
         alpha=config.alpha,
-        temperature=config.temperature,
+        temperature=temperature_of(config),
         reduction=config.reduction,
         scale=config.residual_scale,
         form=config.consistency,
     )
     return partial(contrast_loss, network=network, options=options, encoder=encoder), weights
+
+
+def temperature_of(config: PretrainConfig) -> float:
+    """The temperature that options state, or one at which the distances of true noise count.
+
+    Residuals that are much weaker than the noise would tell images apart as surely where the
+    temperature is small beside the distances of noise, as 0.07 of 255 is.
+
+    Args:
+        config: the run's options.
+    """
+    if config.temperature is not None:
+        return config.temperature
+    return config.residual_scale / FULL_SCALE if config.distance == "emd" else WITHOUT_UNIT
 
 
 def optimiser_of(config: PretrainConfig) -> optax.GradientTransformation:

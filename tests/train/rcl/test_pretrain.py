@@ -54,7 +54,7 @@ def test_a_run_leaves_a_denoiser_and_a_report(finished):
     steps = [row for row in rows if "loss" in row]
     assert [row["step"] for row in steps] == list(range(1, 7))
     for row in steps:
-        total = 1e-3 * row["contrastive"] + row["consistency"]
+        total = 0.1 * row["contrastive"] + row["consistency"]
         np.testing.assert_allclose(row["loss"], total, rtol=1e-6)
     judged = [row for row in rows if "validation_loss" in row]
     assert [row["step"] for row in judged] == [0, 3, 6]
@@ -99,6 +99,38 @@ def test_several_devices_give_the_same_losses(photographs, records, assert_same_
     devices = (1, 2, 8) if distance == "emd" else (1, 8)
     more = {"command": "pretrain", "devices": devices}
     assert_same_losses("train.rcl", options, loss="loss", **more)
+
+
+def test_raw_leaves_a_model_that_demosaics(photographs, records, tmp_path):
+    workdir = tmp_path / "run"
+    options = (*DNCNN, "--input", "raw", "--steps", "3", "--tile", "32")
+    assert run_small(photographs, records, workdir, *options) == 0
+    found = json.loads((workdir / "evaluation.json").read_text())
+    assert found["patch_shape"] == [8, 8, 4]
+    assert [row["name"] for row in found["residuals"]][-1] == "true noise"
+    model = load(workdir / "model")
+    assert model.restore(np.full((10, 12, 4), 0.5, np.float32)).shape == (20, 24, 3)
+
+
+def test_raw_is_the_same_on_several_devices(photographs, records, assert_same_losses):
+    options = {"steps": 3, "batch_size": 8, "patch_size": 16, "features": 4, "depth": 3}
+    options |= {"input": "raw", "learning_rate": 0.01, "alpha": 1.0, "denoiser": "dncnn"}
+    options |= {"source": str(photographs), "data_dir": str(records)}
+    assert_same_losses("train.rcl", options, loss="loss", command="pretrain")
+
+
+@pytest.mark.fast
+def test_few_photographs_are_cut_into_tiles(photographs, records):
+    from train.rcl.config import PretrainConfig
+    from train.rcl.images import noisy_crops
+
+    sizes = {}
+    for tile, batch_size in ((None, 4), (None, 64), (24, 4), (0, 64)):
+        options = {"tile": tile, "batch_size": batch_size, "patch_size": 8}
+        config = PretrainConfig(source=photographs, data_dir=records, **options)
+        sizes[tile, batch_size] = noisy_crops(config, "rgb").sizes["train"]
+    # Each of 5 photographs of 40 x 48 pixels has 6 tiles of 16, and 2 of 24.
+    assert sizes == {(None, 4): 5, (None, 64): 30, (24, 4): 10, (0, 64): 5}
 
 
 def test_a_network_that_hands_back_its_input_has_failed(photographs, records, tmp_path, capsys):
