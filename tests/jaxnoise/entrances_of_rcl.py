@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from jaxnoise import losses
 from jaxnoise.loaded import Loaded
 from jaxnoise.models import denoiser, rcl
 from tests.jaxnoise.entrances import (
     CHANNELS,
+    FLAGS,
     GREY,
     IMAGE,
     IMAGES,
@@ -55,17 +57,13 @@ def rows() -> dict[str, Row]:
         "objective": ({**pair, "consistency": 0.1}, [*pairs, *masks, *heat, *weights]),
         "gaps": (square, matrices),
         "differences": (square, matrices),
-        "packed_mosaic": (
-            {"image": COLOUR},
-            [({"image": IMAGES}, r"image .*\(2, 8, 6, 4\)"), ({"image": COLOUR[0]}, r"12, 3\)")],
-        ),
         "raw_residual": (raw, raws),
         "raw_consistency": ({**raw, "form": "smooth"}, raws),
     }
     rows = {
         f"jaxnoise.models.rcl.{name}": Row(getattr(rcl, name), *row) for name, row in table.items()
     }
-    rows |= of_networks()
+    rows |= {**of_networks(), **of_losses()}
     drawn = {**raw, "key": None}
     rows["jaxnoise.models.rcl.raw_consistency by neighbours"] = Row(
         rcl.raw_consistency, drawn, KEYS
@@ -95,4 +93,39 @@ def of_networks() -> dict[str, Row]:
         ),
         "jaxnoise.models.denoiser.features": Row(denoiser.features, own, batches("images")),
         "jaxnoise.loaded.Loaded.restore": Row(loaded.restore, {"degraded": IMAGES}, wrong),
+    }
+
+
+def of_losses() -> dict[str, Row]:
+    """Losses without clean images."""
+    mosaics: list[Fault] = [
+        ({"estimate": IMAGES}, r"estimate .*\(2, 8, 6, 4\)"),
+        ({"estimate": COLOUR[:, :8]}, r"estimate .*\(2, 8, 12, 3\).*\(2, 16, 12, 3\)"),
+        ({"other": COLOUR}, r"other .*\(2, 16, 12, 3\)"),
+        ({"other": INTEGERS}, "other .*uint16"),
+    ]
+    masks: list[Fault] = [
+        ({"hidden": FLAGS[:, :4]}, r"\(2, 4, 6, 1\).*\(2, 8, 6, 1\)"),
+        ({"hidden": np.float32(FLAGS)}, "float32"),
+        ({"noisy": IMAGE}, r"noisy .*\(8, 6, 4\)|\(8, 6, 4\) and estimate"),
+        ({"noisy": INTEGERS}, "noisy .*uint16"),
+    ]
+    colour: list[Fault] = [
+        ({"image": IMAGES}, r"image .*\(2, 8, 6, 4\)"),
+        ({"image": COLOUR[0]}, r"image .*\(16, 12, 3\)"),
+        ({"image": COLOUR[:, 1:]}, r"image .*\(2, 15, 12, 3\)"),
+    ]
+    hidden = {"noisy": IMAGES, "hidden": FLAGS}
+    table = {
+        "packed_mosaic": ({"image": COLOUR}, colour),
+        "mosaic2mosaic_error": ({"estimate": COLOUR, "other": IMAGES, "shift": (1, 0)}, mosaics),
+        "filled_in": (hidden, masks),
+        "noise2self_error": ({**hidden, "estimate": IMAGES}, masks),
+        "grid_mask": (
+            {"size": (8, 6), "number": np.int32(3)},
+            [({"number": CHANNELS}, r"number .*\(4,\)"), ({"number": True}, "number .*bool")],
+        ),
+    }
+    return {
+        f"jaxnoise.losses.{name}": Row(getattr(losses, name), *row) for name, row in table.items()
     }

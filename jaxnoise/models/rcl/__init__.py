@@ -15,7 +15,7 @@ from jaxnoise.models.rcl.objective import (
     residual_distances,
     residual_loss,
 )
-from jaxnoise.models.rcl.raw_terms import FORMS, packed_mosaic, raw_consistency, raw_residual
+from jaxnoise.models.rcl.raw_terms import FORMS, raw_consistency, raw_residual
 from jaxnoise.models.rcl.transfer import (
     backbone_of,
     last_layer_labels,
@@ -34,7 +34,6 @@ __all__ = [
     "init",
     "last_layer_labels",
     "objective",
-    "packed_mosaic",
     "parameter_count",
     "raw_consistency",
     "raw_residual",

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxnoise.checks import check_batch, check_key, shape_of
+from jaxnoise.checks import check_key
 from jaxnoise.errors import UsageError
+from jaxnoise.losses.mosaic2mosaic import check_mosaic_of, packed_mosaic
 
 FORMS = ("neighbours", "smooth", "identity")
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
@@ -13,26 +14,6 @@ DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 other lies opposite."""
 BORDER = 1
 """Packed pixels of the border, which have not all neighbours and do not count."""
-
-
-def packed_mosaic(image: Float[Array, "n h w 3"]) -> Float[Array, "n h//2 w//2 4"]:
-    """What an RGGB mosaic sees of colour images, packed.
-
-    Args:
-        image: shape (N, H, W, 3), even H and W; any unit.
-
-    Returns:
-        Shape (N, H/2, W/2, 4) in R, Gr, Gb, B order, same unit.
-
-    Raises:
-        UsageError: for another shape or type.
-    """
-    check_batch(3, image=image)
-    if shape_of(image)[1] % 2 or shape_of(image)[2] % 2:
-        raise UsageError(f"image has shape {shape_of(image)}: give even sides, as a mosaic has.")
-    places = ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2))
-    seen = [image[:, row::2, column::2, colour] for row, column, colour in places]
-    return jnp.stack(seen, -1)
 
 
 def raw_residual(
@@ -52,7 +33,7 @@ def raw_residual(
 
     Source: Dong et al., "Residual Contrastive Learning", 2022, Eq. 11.
     """
-    _check(noisy, image)
+    check_mosaic_of(noisy, image, mosaic_name="noisy", image_name="image")
     return noisy - packed_mosaic(image)
 
 
@@ -92,7 +73,7 @@ def raw_consistency(
     Source: Dong et al., "Residual Contrastive Learning", 2022, Eq. 11, where the interpolation is
         not described further.
     """
-    _check(noisy, image)
+    check_mosaic_of(noisy, image, mosaic_name="noisy", image_name="image")
     if form not in FORMS:
         raise UsageError(f"form is {form!r}: use {', '.join(FORMS)}.")
     if min(noisy.shape[1:3]) < 2 * BORDER + 1:
@@ -133,15 +114,3 @@ def _smooth(image: Array) -> Array:
     for axis in (1, 2):
         image = image / 2 + (jnp.roll(image, 1, axis) + jnp.roll(image, -1, axis)) / 4
     return image
-
-
-def _check(noisy: Array, image: Array) -> None:
-    check_batch(4, least=1, noisy=noisy)
-    number, height, width, _ = shape_of(noisy)
-    check_batch(3, image=image)
-    wanted = (number, 2 * height, 2 * width, 3)
-    if shape_of(image) != wanted:
-        raise UsageError(
-            f"image has shape {shape_of(image)} and noisy {shape_of(noisy)}: give the colour "
-            f"image of twice the sides, shape {wanted}."
-        )

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnoise import raw
+from jaxnoise import losses, raw
 from jaxnoise.errors import UsageError
 from jaxnoise.models import rcl
 from jaxnoise.models.rcl.raw_terms import DIRECTIONS
@@ -25,7 +25,7 @@ def consistency(noisy, image, **options):
 
 
 def test_the_mosaic_is_that_of_the_library():
-    np.testing.assert_array_equal(rcl.packed_mosaic(jnp.asarray(IMAGE)), packed(IMAGE))
+    np.testing.assert_array_equal(losses.packed_mosaic(jnp.asarray(IMAGE)), packed(IMAGE))
     residual = rcl.raw_residual(jnp.asarray(NOISY), jnp.asarray(IMAGE))
     np.testing.assert_array_equal(residual, NOISY - packed(IMAGE))
 
@@ -107,4 +107,4 @@ def test_images_of_other_sizes_are_refused():
     with pytest.raises(UsageError, match="at least 3 packed pixels"):
         consistency(NOISY[:, :2], IMAGE[:, :4], form="smooth")
     with pytest.raises(UsageError, match="even sides"):
-        rcl.packed_mosaic(jnp.asarray(IMAGE[:, 1:]))
+        losses.packed_mosaic(jnp.asarray(IMAGE[:, 1:]))
