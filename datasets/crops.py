@@ -46,6 +46,11 @@ class ImageData:
     scenes: tuple[str, ...]
     _images: Mapping[str, Images] = field(repr=False, compare=False)
 
+    def has_room(self, side: int) -> bool:
+        """Whether every split has an image with both sides as long as this, in pixels."""
+        found = self._images.values()
+        return all(bool((images.sizes.min(axis=1) >= side).any()) for images in found)
+
     def views(
         self,
         split: str,

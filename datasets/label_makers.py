@@ -40,6 +40,7 @@ class Simulated:
         size: side of a target.
         levels: shot and read noise of images.
         other_shot: whether targets have a second draw of noise.
+        tile: side of squares that have levels of their own; None where each image has one.
     """
 
     task: Task
@@ -47,12 +48,13 @@ class Simulated:
     size: int
     levels: Levels
     other_shot: bool = False
+    tile: int | None = None
 
     def labels(self, image: Mapping[str, np.ndarray], places: Iterable[Place]) -> Iterator[Label]:
         """Input and target of each place."""
         clean, number = full_scale(image["clean"]), int(image["image"])
-        shot, read = self.levels.of(self.split, number, clean) if self.task.noisy else (0.0, 0.0)
         for place in places:
+            shot, read = self._levels(clean, number, place) if self.task.noisy else (0.0, 0.0)
             names = ("label", self.levels.seed, self.split, number, place.top, place.left)
             first, second = (generator(*names, kind) for kind in SHOTS)
             target = cropped(clean, place, self.size)
@@ -62,6 +64,14 @@ class Simulated:
             if self.other_shot:
                 target = add_noise(target, shot, read, second)
             yield seen, target
+
+    def _levels(self, clean: np.ndarray, number: int, place: Place) -> tuple[float, float]:
+        """Shot and read noise of the image, or of the tile that a place begins in."""
+        if self.tile is None:
+            return self.levels.of(self.split, number, clean)
+        row, column = place.top // self.tile, place.left // self.tile
+        inside = cropped(clean, Place(0, row * self.tile, column * self.tile), self.tile)
+        return self.levels.of(self.split, number, inside, part=(row, column))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ A label is one crop of an image, with a draw of noise of its own.
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +93,7 @@ def take_labels(
     highest: float = random_levels.HIGHEST,
     seed: int = 0,
     other_shot: bool = False,
+    tile: int | None = None,
 ) -> Labels:
     """Labels of the images of a split, of as many images as possible.
 
@@ -114,15 +116,18 @@ def take_labels(
         highest: largest standard deviation, as a fraction of full scale, where the preset has one.
         seed: of the order and of the noise.
         other_shot: targets are a second draw of the noise, or the second shot, instead of clean.
+        tile: side of squares of an image that have noise levels of their own, which a label takes
+            from where it begins; None for one level an image.
 
     Raises:
         UsageError: the images do not have what is asked for, or have less of it.
     """
     entry = task_of(task)
-    _check_numbers(entry, size, images=images, count=count, most=most)
+    _check_numbers(entry, size, images=images, count=count, most=most, tile=tile)
     if other_shot and task != "denoise":
         raise UsageError(f"a second shot is no target for the task {task}: take clean ones.")
-    maker = _maker(data, split, entry, Levels(levels, highest, seed), size, other_shot=other_shot)
+    options: Any = {"levels": Levels(levels, highest, seed), "other_shot": other_shot, "tile": tile}
+    maker = _maker(data, split, entry, size, **options)
     source, crop = data._images[split], f"{size}x{size} pixels"
     by_image = places_by_image(source, split, size=size, seed=seed)
     if images is not None:
@@ -135,7 +140,14 @@ def take_labels(
 
 
 def _maker(
-    data: ImageData, split: str, task: Task, levels: Levels, size: int, *, other_shot: bool
+    data: ImageData,
+    split: str,
+    task: Task,
+    size: int,
+    *,
+    levels: Levels,
+    other_shot: bool,
+    tile: int | None,
 ) -> Maker:
     """What makes labels of images, which must have what it needs."""
     if split not in data._images:
@@ -144,7 +156,7 @@ def _maker(
     if levels.preset != AS_THEY_ARE or not task.noisy:
         check_photographs(data)
         _require(data, split, "clean")
-        return Simulated(task, split, size, levels, other_shot)
+        return Simulated(task, split, size, levels, other_shot, tile)
     if task.raw or task.factor > 1:
         raise UsageError(
             f"inputs of the task {task.name} are made of clean images: give other levels than "

@@ -39,18 +39,21 @@ class Levels:
     highest: float = random_levels.HIGHEST
     seed: int = 0
 
-    def of(self, split: str, number: int, clean: np.ndarray) -> tuple[float, float]:
+    def of(
+        self, split: str, number: int, clean: np.ndarray, *, part: tuple[int, ...] = ()
+    ) -> tuple[float, float]:
         """Shot and read noise of an image: variance = shot * clean + read.
 
         Args:
             split: that the image is of.
             number: of the image.
             clean: the whole image in full scale, any shape; its mean counts for some presets.
+            part: of the image, where each part has levels of its own, and `clean` is that part.
 
         Returns:
             shot, as a fraction of full scale, and read, in squared fractions of it.
         """
-        random = generator("noise levels", self.seed, split, number)
+        random = generator("noise levels", self.seed, split, number, *part)
         mean = max(float(clean.mean(dtype=np.float64)), 0.0)
         shot, read = random_levels.draw(random, self.preset, highest=self.highest, mean=mean)
         return float(shot), float(read)

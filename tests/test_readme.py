@@ -112,7 +112,13 @@ def understand_jaxnoise(arguments: list[str]) -> None:
 def understand_trainer(module: str, arguments: list[str]) -> None:
     from train.engine.options import parse
 
-    (command,) = import_module(f"{module}.config").COMMANDS.values()
+    commands = import_module(f"{module}.config").COMMANDS
+    if set(commands) == {""}:
+        command = commands[""]
+    elif not arguments:  # the text names the trainer and gives no command line
+        return
+    else:
+        command, arguments = commands[arguments[0]], arguments[1:]
     parse(command.options, arguments, program=module, presets=command.presets)
 
 

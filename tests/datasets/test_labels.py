@@ -135,6 +135,28 @@ def test_each_label_has_noise_of_its_own(data):
             assert np.isin(labels.inputs[0], example["noisy"]).mean() < 0.01
 
 
+def test_tiles_have_levels_of_their_own(data):
+    labels = take_labels(data, "train", task="denoise", size=16, tile=32, seed=2)
+    law = with_noise(data, levels="uniform", seed=2)._images["train"].levels
+    levels = set()
+    for seen, clean, number in zip(labels.inputs, labels.targets, labels.image, strict=True):
+        image = stored(data)[int(number)]
+        (place,) = [
+            (top, left)
+            for top in range(0, len(image) - 15, 16)
+            for left in range(0, image.shape[1] - 15, 16)
+            if np.array_equal(image[top : top + 16, left : left + 16], clean)
+        ]
+        part = place[0] // 32, place[1] // 32
+        tile = image[32 * part[0] : 32 * part[0] + 32, 32 * part[1] : 32 * part[1] + 32]
+        shot, read = law.of("train", int(number), tile, part=part)
+        levels.add((shot, read))
+        unit = (seen - clean) / np.sqrt(shot * clean + read)
+        assert abs((unit**2).mean() - 1) < 5 * (2 / unit.size) ** 0.5
+    # Of the images with room for a crop: 1 x 2, 2 x 1, 1 and 2 x 2 tiles that one begins in.
+    assert len(levels) == 2 + 2 + 1 + 4
+
+
 def test_another_shot_has_the_same_level_and_other_noise(data):
     clean = take_labels(data, "train", task="denoise", size=16)
     other = take_labels(data, "train", task="denoise", size=16, other_shot=True)

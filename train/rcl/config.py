@@ -31,6 +31,12 @@ class NoiseOptions(Options):
     highest_sigma: float = option(
         20.0, "of that noise, of 255 (uniform and normalised)", above=0, maximum=255
     )
+    tile: int | None = option(
+        None,
+        "side of squares that photographs are cut into first, each with noise of its own; 0 keeps "
+        "them whole (default: twice a crop's where fewer than 64 are trained on)",
+        minimum=0,
+    )
     warm_up: float = option(0.05, "part of the steps spent rising", minimum=0, maximum=1)
     validation_patches: int = option(1024, "patches of a validation at most", minimum=1)
     test_patches: int = option(2048, "patches of the final test at most", minimum=1)
@@ -38,19 +44,7 @@ class NoiseOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CropOptions(NoiseOptions):
-    """Options of pairs of noisy crops, of the subcommands that look at such."""
-
-    tile: int | None = option(
-        None,
-        "side of squares that photographs are cut into first, each with noise of its own; 0 keeps "
-        "them whole (default: twice a crop's where a batch has more rows than there are images)",
-        minimum=0,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainConfig(CropOptions):
+class PretrainConfig(NoiseOptions):
     """Trains a network on noisy images alone."""
 
     method: str = option(
@@ -185,7 +179,7 @@ class FinetuneConfig(NoiseOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(CropOptions):
+class EvaluateConfig(NoiseOptions):
     """Measures a model on held-out images, and trains nothing."""
 
     task: str | None = option(

@@ -5,12 +5,14 @@ from datasets.noisy_crops import NoisyCrops
 from datasets.noisy_images import with_noise
 from datasets.source_files import Reading
 from jaxnoise.errors import DataError, UsageError
-from train.rcl.config import CropOptions, NoiseOptions
+from train.rcl.config import NoiseOptions
 
 FULL_SCALE = 255.0
 """Of a sigma in options and tables."""
 PATCH_SIZE = 128
 """Side of a crop in pixels, as in the paper."""
+FEW_IMAGES = 64
+"""Fewer photographs to train on are cut into tiles; the paper has as many in a batch."""
 CHANNELS = {"rgb": (3,), "raw": (1, 4)}
 """Of noisy images, by what the network takes."""
 
@@ -32,7 +34,7 @@ def opened_images(config: NoiseOptions, *, patch_size: int | None = None) -> Ima
     )
 
 
-def noisy_crops(config: CropOptions, kind: str) -> NoisyCrops:
+def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
     """Pairs of noisy crops, of images that are noisy or of clean ones with noise.
 
     Args:
@@ -68,7 +70,7 @@ def noisy_crops(config: CropOptions, kind: str) -> NoisyCrops:
     return NoisyCrops(images, config.patch_size or PATCH_SIZE)
 
 
-def tile_of(config: CropOptions, images: ImageData) -> int | None:
+def tile_of(config: NoiseOptions, images: ImageData) -> int | None:
     """Side of the squares that photographs are cut into, or None where they stay whole.
 
     Args:
@@ -77,6 +79,5 @@ def tile_of(config: CropOptions, images: ImageData) -> int | None:
     """
     if config.tile is not None:
         return config.tile or None
-    if images.sizes["train"] >= config.batch_size:
-        return None
-    return 2 * (config.patch_size or PATCH_SIZE)
+    side = 2 * (config.patch_size or PATCH_SIZE)
+    return side if images.sizes["train"] < FEW_IMAGES and images.has_room(side) else None

@@ -6,7 +6,7 @@ from typing import Any
 from datasets.crops import ImageData
 from datasets.labels import Labels, take_labels
 from jaxnoise.tasks import TASKS
-from train.rcl.images import FULL_SCALE, opened_images
+from train.rcl.images import FULL_SCALE, opened_images, tile_of
 
 PATCH_SIZE = 64
 
@@ -47,9 +47,11 @@ class LabelledImages:
             return ["The noise is that of the images."]
         known = config.levels in ("uniform", "normalised")
         most = f" up to {config.highest_sigma:g} of 255" if known else ""
+        side = tile_of(config, self.images)
+        what = "image" if side is None else f"tile of {side} x {side} pixels"
         return [
             "Noise is simulated on what the network sees: normal, white, not clipped, of one shot "
-            f"and one read noise an image (levels '{config.levels}'{most}, seed "
+            f"and one read noise for each {what} (levels '{config.levels}'{most}, seed "
             f"{config.data_seed})."
         ]
 
@@ -83,6 +85,7 @@ class LabelledImages:
             highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
             other_shot=split != "test" and getattr(config, "labels", "clean") == "other-shot",
+            tile=tile_of(config, self.images),
             **wanted,
         )
 

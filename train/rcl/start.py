@@ -50,7 +50,7 @@ def loaded(folder: Path) -> Started:
         DataError: it is missing or damaged.
     """
     name, settings, variables = load_model(folder)
-    if name != DENOISER and getattr(settings, "denoiser_name", None) == DENOISER:
+    if getattr(settings, "denoiser_name", None) == DENOISER and DENOISER in variables:
         name, settings, variables = DENOISER, settings.denoiser, variables[DENOISER]
     if name not in (DENOISER, RCL):
         raise UsageError(
@@ -90,9 +90,10 @@ def started(config: Any) -> Started:
     known = network.settings if network.model == DENOISER else network.settings.denoiser
     _check_channels(config, known)
     _check_stated(config, known)
-    if task_of(network) == config.task and not config.frozen:
-        return network, variables
-    return _with_fresh_last(config, network, variables)
+    if task_of(network) != config.task or config.frozen:
+        network, variables = _with_fresh_last(config, network, variables)
+    fresh = jax.eval_shape(lambda: network.init(0))
+    return network, jax.tree.map(lambda leaf, own: leaf.astype(own.dtype), variables, fresh)
 
 
 def before(config: Any) -> Started | None:

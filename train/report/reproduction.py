@@ -12,7 +12,7 @@ from jaxnoise import models
 from jaxnoise.conditions import NOT_STATED
 from jaxnoise.errors import DataError
 from jaxnoise.io import load_model
-from jaxnoise.protocols import Denoiser, Sampler
+from jaxnoise.protocols import Denoiser, Restorer, Sampler
 
 SIDE = 64
 """Of the image in the example, in pixels; architectures that squeeze can halve it."""
@@ -144,6 +144,8 @@ def _use(folder: Path) -> str:
         lines.append(f"noise = model.sample(image, key=jax.random.key(0){_conditions(config)})")
     if isinstance(module, Denoiser):
         lines.append("estimate = model.denoise(image)")
+    if isinstance(module, Restorer):
+        lines.append("restored = model.restore(image)")
     return "\n".join(lines) if len(lines) > len(set(imports)) + 2 else ""
 
 

@@ -68,7 +68,7 @@ def start_of(folder: Path | None, settings: Any, *, data: Any) -> dict[str, Any]
     if folder is None:
         return None
     name, config, variables = load_model(folder)
-    if name != PART and getattr(config, f"{PART}_name", None) == PART:
+    if getattr(config, f"{PART}_name", None) == PART and PART in variables:
         name, config, variables = PART, config.denoiser, variables[PART]
     if name != PART:
         raise UsageError(

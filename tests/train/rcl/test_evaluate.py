@@ -43,7 +43,7 @@ def test_a_model_has_the_numbers_that_its_run_reported(
         ((), "evaluate needs a model"),
         (("--start-from", "nowhere"), "nowhere"),
         (("--start-from", "START", "--task", "jdd"), "holds a network for denoise"),
-        (("--start-from", "START", "--patch-size", "512"), "512"),
+        (("--start-from", "START", "--patch-size", "512"), "512x512"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_a_sentence(

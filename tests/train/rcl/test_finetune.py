@@ -96,7 +96,7 @@ def frozen(photographs, records, start, made_once):
 def held(photographs, records):
     """Labels of a split, taken anew."""
     images = open_images("images", source=photographs, data_dir=records)
-    options = {"task": "denoise", "size": SIDE, "highest": 20 / 255}
+    options = {"task": "denoise", "size": SIDE, "highest": 20 / 255, "tile": 2 * SIDE}
     return lambda split, most: take_labels(images, split, most=most, **options)
 
 

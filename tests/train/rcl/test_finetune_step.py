@@ -1,5 +1,7 @@
 """The step on labels, on a network of two numbers whose gradients are worked by hand."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,7 +45,7 @@ def taken(labels, *, frozen):
         fixed,
         batch,
         jax.random.key(0),
-        network=Line(),
+        network=NETWORK,
         optimiser=optimiser,
         error=ERRORS[labels],
         frozen=frozen,
@@ -51,6 +53,7 @@ def taken(labels, *, frozen):
     return merged(fixed, state["variables"]), state, metrics
 
 
+NETWORK: Any = Line()
 RESIDUAL = (INPUTS - TARGETS).ravel()
 
 

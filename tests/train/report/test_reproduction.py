@@ -103,6 +103,7 @@ def test_the_home_folder_is_not_named(tmp_path, monkeypatch):
         ("noiseflow", {"arch": "N-Q-K1", "cameras": ("a", 'b "c"'), "isos": (0, 100)}, {"noise"}),
         ("denoiser", {"features": 4, "depth": 2}, {"estimate"}),
         ("noise2noiseflow", {}, {"noise", "estimate"}),
+        ("rcl", {"task": "jdd", "denoiser": {"features": 6, "net": "unet"}}, {"restored"}),
     ],
 )
 def test_the_lines_of_python_run(tmp_path, monkeypatch, name, options, made):
@@ -112,9 +113,11 @@ def test_the_lines_of_python_run(tmp_path, monkeypatch, name, options, made):
     found = reproduction(Path("runs/one"))
     assert found is not None and 'jaxnoise.load("runs/one/model")' in found.use
     names = names_of(found.use, tmp_path)
-    assert made == {"noise", "estimate"} & set(names)
+    assert made == {"noise", "estimate", "restored"} & set(names)
+    height, width, channels = names["image"].shape
     for one in made:
-        assert names[one].shape == names["image"].shape and np.isfinite(names[one]).all()
+        shape = (2 * height, 2 * width, 3) if one == "restored" else (height, width, channels)
+        assert names[one].shape == shape and np.isfinite(names[one]).all()
 
 
 def test_the_page_has_the_block_and_escapes_it(tmp_path):

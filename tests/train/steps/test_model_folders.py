@@ -67,6 +67,13 @@ def test_a_model_without_a_denoiser_is_refused(saved, settings):
         start_of(folder, settings, data=DATA)
 
 
+def test_all_but_the_last_layer_of_a_denoiser_is_none(saved, settings):
+    config = models.get("rcl").Config(task="jdd", denoiser={"features": 4, "depth": 3})
+    folder, _ = saved("rcl", config)
+    with pytest.raises(UsageError, match="holds a rcl, and .* denoiser or a noise2noiseflow"):
+        start_of(folder, settings, data=DATA)
+
+
 @pytest.mark.parametrize(
     ("other", "says"),
     [
