@@ -139,7 +139,8 @@ def noise2self_loss(
     """
     del fixed
     noisy = both_crops(batch)
-    hidden = grid_mask(noisy.shape[1:3], jax.random.randint(key, (), 0, CELL**2))
+    _, height, width, _ = noisy.shape
+    hidden = grid_mask((height, width), jax.random.randint(key, (), 0, CELL**2))
     estimate, variables = network.estimate(variables, filled_in(noisy, hidden), train=train)
     return noise2self_error(estimate, noisy, hidden), ({}, variables)
 

@@ -120,7 +120,7 @@ def test_noise2self_looks_at_what_the_network_did_not_see():
 def test_mosaics_are_compared_at_the_shift_of_their_image():
     random = np.random.default_rng(0)
     clean = random.uniform(size=(4, 16, 16, 3)).astype(np.float32)
-    batch = {"image": np.array([2, 0, 3, 5], np.int32)}
+    batch: dict[str, np.ndarray] = {"image": np.array([2, 0, 3, 5], np.int32)}
     # Of the second mosaics the sensor was moved by the shift of the image's number, modulo 4.
     moved = [
         np.roll(image, (-down, -right), (0, 1))
