@@ -71,8 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parsed(arguments)
     import jax
 
+    from benchmarks.harness.cells import Cells
     from benchmarks.harness.proxy import table_1, table_2
-    from benchmarks.harness.proxy.cells import Cells
     from benchmarks.harness.proxy.clean import find_photographs, listed
     from benchmarks.harness.proxy.real import SSIM, open_sets
     from benchmarks.harness.proxy.trainings import DENOISER, Plan
@@ -123,7 +123,7 @@ def finish(number: int, cells: Any, paper: dict[str, Any], options: argparse.Nam
         paper: PSNR and SSIM that the paper states, by row and data set.
         options: of the command line.
     """
-    from benchmarks.harness.proxy.cells import rows_of, shown
+    from benchmarks.harness.cells import rows_of, shown
     from benchmarks.harness.record import write_record
 
     rows = rows_of(cells.found)

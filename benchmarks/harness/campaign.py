@@ -14,7 +14,8 @@ class Run:
 
     Attributes:
         name: of its folder, and of its row in a table.
-        system: the trainer, as in `python -m train.<system>`.
+        system: the trainer, as in `python -m train.<system>`, and its subcommand where it has any,
+            after a blank.
         options: of its command line by name, without dashes; True and False become flags.
     """
 
@@ -28,7 +29,7 @@ class Run:
         Args:
             workdir: the run's folder.
         """
-        words = [sys.executable, "-m", f"train.{self.system}", "--workdir", str(workdir)]
+        words = [sys.executable, "-m", *f"train.{self.system}".split(), "--workdir", str(workdir)]
         for name, value in self.options.items():
             flag = name.replace("_", "-")
             if isinstance(value, bool):

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.proxy.cells import Cells
+from benchmarks.harness.cells import Cells
 from benchmarks.harness.proxy.real import RealSet, judge, judge_model
 from benchmarks.harness.proxy.teachers import Teacher
 from benchmarks.harness.proxy.trainings import (

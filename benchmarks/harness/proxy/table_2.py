@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.cells import Cells
 from benchmarks.harness.proxy import table_1
-from benchmarks.harness.proxy.cells import Cells
 from benchmarks.harness.proxy.clean import write_index
 from benchmarks.harness.proxy.real import RealSet, judge_model
 from benchmarks.harness.proxy.teachers import Teacher

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.proxy.real import NUMBERS
 from train.engine.files import replace_file
+
+OFFSET = "psnr_without_offset"
+"""A number that only some tables have, with a column of its own."""
 
 
 class Cells:
@@ -61,7 +63,8 @@ def rows_of(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
     Returns:
         By row and set each number's mean, and its lowest and highest over the seeds. Where a seed
-        has several cells, such as of several scenes, their mean is the number of that seed.
+        has several cells, such as of several scenes, their mean is the number of that seed. A row
+        may have cells of several sets each.
     """
     grouped: dict[str, dict[Any, list[dict]]] = {}
     for cell in cells.values():
@@ -69,15 +72,17 @@ def rows_of(cells: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             grouped.setdefault(cell["row"], {}).setdefault(cell["seed"], []).append(cell["sets"])
     rows: dict[str, dict[str, Any]] = {}
     for row, by_seed in grouped.items():
-        first = next(iter(by_seed.values()))[0]
         rows[row] = {"seeds": [seed for seed in by_seed if seed is not None]}
-        for name in first:
-            rows[row][name] = {key: _range(by_seed, name, key) for key in NUMBERS}
+        every = [sets for found in by_seed.values() for sets in found]
+        for name, numbers in {name: sets[name] for sets in every for name in sets}.items():
+            keys = [key for key, value in numbers.items() if isinstance(value, int | float)]
+            rows[row][name] = {key: _range(by_seed, name, key) for key in keys}
     return rows
 
 
 def _range(by_seed: Mapping[Any, list[dict]], name: str, key: str) -> dict[str, float]:
-    of_seeds = [np.mean([sets[name][key] for sets in cells]) for cells in by_seed.values()]
+    by_seed = {seed: [one for one in cells if name in one] for seed, cells in by_seed.items()}
+    of_seeds = [np.mean([one[name][key] for one in cells]) for cells in by_seed.values() if cells]
     return {
         "mean": float(np.mean(of_seeds)),
         "lowest": float(min(of_seeds)),
@@ -94,13 +99,14 @@ def shown(rows: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     sets = dict.fromkeys(name for row in rows.values() for name in row if name != "seeds")
     for name in sets:
-        lines.append(f"{name:34s}{'PSNR':>8s}{'(range)':>16s}{'SSIM':>8s}{'no offset':>11s}")
+        offset = any(OFFSET in row.get(name, ()) for row in rows.values())
+        head = f"{name:34s}{'PSNR':>8s}{'(range)':>16s}{'SSIM':>8s}"
+        lines.append(head + f"{'no offset':>11s}" * offset)
         for title, row in rows.items():
             if name not in row:
                 continue
             numbers, span = row[name], row[name]["psnr"]
-            lines.append(
-                f"  {title:32s}{span['mean']:8.2f}{span['lowest']:9.2f}{span['highest']:7.2f}"
-                f"{numbers['ssim']['mean']:8.4f}{numbers['psnr_without_offset']['mean']:11.2f}"
-            )
+            line = f"  {title:32s}{span['mean']:8.2f}{span['lowest']:9.2f}{span['highest']:7.2f}"
+            line += f"{numbers['ssim']['mean']:8.4f}"
+            lines.append(line + (f"{numbers[OFFSET]['mean']:11.2f}" if OFFSET in numbers else ""))
     return "\n".join(lines)

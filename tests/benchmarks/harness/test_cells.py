@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.harness.proxy import cells as subject
-from benchmarks.harness.proxy.cells import Cells, rows_of
+from benchmarks.harness import cells as subject
+from benchmarks.harness.cells import Cells, rows_of
 
 pytestmark = pytest.mark.fast
 
@@ -65,6 +65,19 @@ def test_a_row_is_the_mean_and_range_over_seeds_of_the_mean_over_scenes():
     assert rows["few"]["real"]["psnr"] == {"mean": 34.0, "lowest": 33.0, "highest": 35.0}
     assert rows["few"]["real"]["psnr_without_offset"]["mean"] == 35.0
     assert rows["noisy"]["real"]["ssim"] == {"mean": 0.3, "lowest": 0.3, "highest": 0.3}
+
+
+def test_cells_of_a_row_may_be_of_different_sets():
+    numbers = {"psnr": 30.0, "ssim": 0.5}
+    cells = {
+        "a": {"row": "one", "seed": 0, "sets": {"10": numbers}},
+        "b": {"row": "one", "seed": 1, "sets": {"10": {"psnr": 32.0, "ssim": 0.5}}},
+        "c": {"row": "one", "seed": 0, "sets": {"30": {"psnr": 40.0, "ssim": 0.9}}},
+    }
+    rows = rows_of(cells)
+    assert rows["one"]["10"]["psnr"] == {"mean": 31.0, "lowest": 30.0, "highest": 32.0}
+    assert rows["one"]["30"]["psnr"]["mean"] == 40.0
+    assert "no offset" not in subject.shown(rows)
 
 
 def test_the_table_shows_every_row_under_its_set():
