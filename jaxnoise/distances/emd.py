@@ -54,7 +54,8 @@ def pairwise_emd(
 
     Each set is sorted once. Differentiable in xs and ys, in reverse mode: the gradient of a pair is
     the sign of the difference of the two values of a rank, 0 where they are equal; tied values of a
-    set share their ranks in any order, so that only sums over ties are defined.
+    set share their ranks in any order, so that only sums over ties are defined. Of sets that lie on
+    several devices, each of these works out all pairs.
 
     Args:
         xs: sets of samples, shape (a, n), any unit.

@@ -53,6 +53,16 @@ def test_of_a_denoiser():
     assert Loaded("denoiser", config, variables).denoise(NONE).shape == SHAPE
 
 
+def test_of_a_restorer():
+    rcl = models.get("rcl")
+    config = rcl.Config(task="jdd", denoiser={"features": 2, "depth": 2})
+    variables = rcl.init(KEY, config)
+    assert rcl.restore(variables, config, NONE).shape == (0, 16, 12, 3)
+    assert Loaded("rcl", config, variables).restore(NONE).shape == (0, 16, 12, 3)
+    with pytest.raises(UsageError, match=r"\(0, 8, 6, 4\).*at least 1"):
+        rcl.restore_and_update(variables, config, NONE)
+
+
 def test_of_a_sampler_by_level():
     cono = models.get("cono")
     config = cono.Config(blocks=1)

@@ -38,6 +38,16 @@ if what in nets:
         return ((estimate - other) ** 2).sum(), updated
 
     params = variables["params"]
+elif what == "restore":
+    config = rcl.Config(task="jdd", denoiser=nets["many features"])
+    variables = rcl.init(key, config)
+
+    def loss(params, noisy, other, camera, iso):
+        own = {**variables, "params": params}
+        estimate, updated = rcl.restore_and_update(own, config, noisy)
+        return rcl.raw_consistency(other, estimate, key=key), updated
+
+    params = variables["params"]
 elif what.startswith("rcl"):
     distance = what.split()[1]
     config = nets["few features"]
@@ -102,6 +112,7 @@ print(len(shared), sum(not part.startswith("ENTRY") for part in shared))
         "S-Ax1-G-CAM batch",
         "cono sigma patch",
         "cono median batch",
+        "restore",
         "rcl emd",
         "rcl bhattacharyya",
         "rcl mmd",
