@@ -45,7 +45,9 @@ def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
         UsageError: the images are not what the options say.
         DataError: there are no noisy images.
     """
-    images = opened_images(config)
+    size = config.patch_size or PATCH_SIZE
+    # Two crops of a patch of their own size would be one and the same.
+    images = opened_images(config, patch_size=2 * size)
     if config.levels != "none":
         images = with_noise(
             images,
@@ -67,7 +69,7 @@ def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
             f"{images.name} has no noisy images, as --levels none needs: leave it out to put noise "
             "on clean ones, or give --dataset images/noisy."
         )
-    return NoisyCrops(images, config.patch_size or PATCH_SIZE)
+    return NoisyCrops(images, size)
 
 
 def tile_of(config: NoiseOptions, images: ImageData) -> int | None:

@@ -26,10 +26,13 @@ _ROWS, _DOTS = 4, 1500
 @styled
 def pictures_of_restorations(test: RestorationTest, results: Sequence[Restoration]) -> Picture:
     """The input, every row of the table and the clean image side by side, for a few crops."""
-    titles = ["input", *(result.name for result in results), "clean"]
+    # An input of the size of the clean image is a row of the table already.
+    larger = test.inputs.shape != test.targets.shape
+    titles = [*(["input"] if larger else []), *(result.name for result in results), "clean"]
     rows = []
     for crop in _of_middling_detail(test):
-        images = [test.inputs[crop], *(result.estimate[crop] for result in results)]
+        images = [test.inputs[crop]] if larger else []
+        images += [result.estimate[crop] for result in results]
         seen = [photograph(image) for image in (*images, test.targets[crop])]
         rows.append((f"image {int(test.image[crop])}", seen))
     return Picture(

@@ -248,6 +248,9 @@ def test_real_pairs_are_labels(records, start, tmp_path, without_figures):
         noisy = rows_of(workdir)[0]
         # Uniform noise of -9 to 9 has a variance of (19^2 - 1) / 12.
         assert noisy["psnr"] == pytest.approx(20 * np.log10(255 / 30**0.5), abs=0.5)
+    common = (*common[:4], "--start-from", str(tmp_path / "clean" / "model"))
+    assert run_small(folder, records, tmp_path / "measured", *common, command="evaluate") == 0
+    assert rows_of(tmp_path / "measured")[-1]["psnr"] == rows_of(tmp_path / "clean")[-1]["psnr"]
 
 
 @pytest.mark.fast

@@ -125,17 +125,20 @@ def test_raw_and_other_methods_are_the_same_on_several_devices(
 
 
 @pytest.mark.fast
-def test_few_photographs_are_cut_into_tiles(photographs, records):
+def test_few_photographs_are_cut_into_tiles(photographs, records, monkeypatch):
+    from train.rcl import images
     from train.rcl.config import PretrainConfig
-    from train.rcl.images import noisy_crops
 
-    sizes = {}
-    for tile, batch_size in ((None, 4), (None, 64), (24, 4), (0, 64)):
-        options = {"tile": tile, "batch_size": batch_size, "patch_size": 8}
+    def count(**options):
         config = PretrainConfig(source=photographs, data_dir=records, **options)
-        sizes[tile, batch_size] = noisy_crops(config, "rgb").sizes["train"]
+        return images.noisy_crops(config, "rgb").sizes["train"]
+
     # Each of 5 photographs of 40 x 48 pixels has 6 tiles of 16, and 2 of 24.
-    assert sizes == {(None, 4): 5, (None, 64): 30, (24, 4): 10, (0, 64): 5}
+    assert count(patch_size=8) == 30 and count(patch_size=8, tile=24) == 10
+    # None has room for one of 44.
+    assert count(patch_size=8, tile=0) == count(patch_size=22) == 5
+    monkeypatch.setattr(images, "FEW_IMAGES", 5)
+    assert count(patch_size=8) == 5
 
 
 def test_a_network_that_hands_back_its_input_has_failed(photographs, records, tmp_path, capsys):
