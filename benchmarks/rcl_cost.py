@@ -7,7 +7,6 @@ distance. A step of the paper's size wants tens of gigabytes: it is taken with `
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -36,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--distances", nargs="+", choices=DISTANCES, default=list(DISTANCES))
-    parser.add_argument("--rounds", type=int, default=5, help="timings, of which the median counts")
+    parser.add_argument("--rounds", type=int, default=5, help="timings, of which the least counts")
     parser.add_argument("--whole", action="store_true", help="also a step of the paper's size")
     parser.add_argument("--worker", nargs=2, metavar=("SIZE", "DISTANCE"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -127,7 +126,7 @@ def _step(config: Any, weights: Any, batch: Any) -> tuple[Callable[..., Any], tu
 
 
 def _cost(function: Callable[..., Any], arguments: tuple[Any, ...], rounds: int) -> dict[str, Any]:
-    """Seconds of a call, the median after a first one, and of compiling; memory beside arguments
+    """Seconds of a call, the least after a first one, and of compiling; memory beside arguments
     and results, as the compiler plans it; growth of the process where the system tells.
     """
     import jax
@@ -142,7 +141,7 @@ def _cost(function: Callable[..., Any], arguments: tuple[Any, ...], rounds: int)
         taken.append(time.perf_counter() - started)
     growth, planned = grown.bytes(), cast(Any, compiled.memory_analysis())
     return {
-        "seconds": statistics.median(taken[1:]),
+        "seconds": min(taken[1:]),
         "temporary_mebibytes": round(planned.temp_size_in_bytes / 2**20),
         "growth_mebibytes": None if growth is None else round(growth / 2**20),
         "compile_seconds": compiling,

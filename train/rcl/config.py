@@ -98,6 +98,7 @@ PRETRAIN_PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "patch_size": 64,
         "features": 24,
+        "learning_rate": 4e-3,
         "evaluate_every": 50,
         "save_every": 50,
         "validation_patches": 64,

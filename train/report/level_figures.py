@@ -140,12 +140,16 @@ def training_of_terms(rows: list[dict[str, Any]], terms: Mapping[str, str]) -> P
         return None
     figure, axes = new_figure(2.6, 1, len(terms))
     for axis, (name, heading) in zip(axes[0], terms.items(), strict=True):
-        for key, look in (
-            (name, {"alpha": 0.45, "linewidth": 1}),
-            (f"validation_{name}", {"marker": "o", "markersize": 2.5}),
-        ):
+        found = {
+            name: {"alpha": 0.45, "linewidth": 1},
+            f"validation_{name}": {"marker": "o", "markersize": 2.5},
+        }
+        for key, look in found.items():
             if len(lines[key]):
                 axis.plot(lines[key][:, 0], lines[key][:, 1], color=INK, **look)
+        values = np.concatenate([lines[key][:, 1] for key in found if len(lines[key])] or [[1.0]])
+        if values.min() > 0 and values.max() > 20 * values.min():
+            axis.set_yscale("log")  # the first steps would hide all others
         axis.set_title(heading, loc="left")
         axis.set_xlabel("step")
     handles = [
