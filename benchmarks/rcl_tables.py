@@ -1,8 +1,8 @@
 """What is pre-training by residuals worth, beside other ways to begin and beside none?
 
-Tables 1 to 5 of RCL, at the sizes of `--preset cpu`. Every training is a command of its own, every
-finished cell is kept, and learning rates are chosen on the first seed by validation images: stop
-the script and start it again to go on. Each table takes one to two hours on two cores.
+Tables 1 to 5 of RCL and a sweep of its options, at sizes for two cores. Every training is a command
+of its own, every finished cell is kept, and learning rates are chosen on the first seed by
+validation images: stop the script and start it again to go on. Each table takes one to two hours.
 """
 
 import argparse
@@ -23,7 +23,7 @@ NETWORK_OF_REAL = {"denoiser": "dncnn", "depth": 7}
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
     """The command line, with the folders that it leaves to the environment."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--table", type=int, choices=tuple(TABLES), required=True)
+    parser.add_argument("--table", choices=tuple(TABLES), required=True)
     data = os.environ.get(DATA)
     found = Path(data) / "data" if data else None
     default = f"; by default those of ${DATA}/data"
@@ -38,9 +38,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         help=f"real pairs with an index.csv, of table {REAL}{default}",
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--pretraining-steps", type=int, default=1000)
+    parser.add_argument("--pretraining-steps", type=int, default=300)
     parser.add_argument("--steps", type=int, default=400, help="on labels")
-    parser.add_argument("--pretraining-rates", type=float, nargs="+", default=[1e-3, 3e-3])
+    parser.add_argument("--pretraining-rates", type=float, nargs="+", default=[1e-3, 3e-3, 1e-2])
     parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 3e-3, 1e-2])
     parser.add_argument("--features", type=int, default=12, help="of the network")
     parser.add_argument("--test-patches", type=int, default=400)
@@ -100,8 +100,10 @@ def main(arguments: list[str] | None = None) -> int:
     cells = Cells(folder / f"table_{options.table}.json", settings)
     study = Study(plan, cells, Cells(folder / "rates.json", settings))
     TABLES[options.table](study)
-    rows, paper = rows_of(cells.found), PAPER[options.table]
-    print(f"Table {options.table}\n{shown(rows)}\nthe paper's, on other images:")
+    rows, paper = rows_of(cells.found), PAPER.get(options.table, {})
+    print(f"Table {options.table}\n{shown(rows)}")
+    if paper:
+        print("the paper's, on other images:")
     for title, row in paper.items():
         numbers = (f"{name} {p:.2f}/{s:.4f}" for name, (p, s) in row.items())
         print(f"  {title:14s}{'  '.join(numbers)}")

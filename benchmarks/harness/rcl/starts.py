@@ -18,6 +18,7 @@ class Start:
         options: of that command.
         may_collapse: whether it is expected to hand back what it gets, which its trainer calls a
             failure.
+        rates_of: a start whose learning rates are taken; None for its own best ones.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Start:
     command: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     may_collapse: bool = False
+    rates_of: "Start | None" = None
 
     @property
     def raw(self) -> bool:

@@ -38,10 +38,18 @@ class Study:
             start: the way to begin.
             seed: of its training.
         """
-        if start == FRESH:
-            return None
-        rate = self.rates.keep(f"before labels, {start.name}", partial(self._rate_before, start))
-        return before_labels(self.plan, start, seed=seed, rate=rate["rate"]).model
+        return None if start == FRESH else self.before(start, seed).model
+
+    def before(self, start: Start, seed: int) -> Trained:
+        """The training that comes before labels, at the best learning rate.
+
+        Args:
+            start: the way to begin, other than fresh weights.
+            seed: of the training.
+        """
+        known = start.rates_of or start
+        rate = self.rates.keep(f"before labels, {known.name}", partial(self._rate_before, known))
+        return before_labels(self.plan, start, seed=seed, rate=rate["rate"])
 
     def trained(self, start: Start, labels: Labels, seed: int) -> Trained:
         """The training on labels after a start, at the best learning rate.
@@ -51,17 +59,17 @@ class Study:
             labels: to train on.
             seed: of both trainings.
         """
-        first = self.plan.seeds[0]
+        first, known = self.plan.seeds[0], start.rates_of or start
 
-        def at(rate: float, seed: int = first) -> Trained:
+        def at(rate: float, start: Start = known, seed: int = first) -> Trained:
             model = self.start_of(start, seed)
             return on_labels(self.plan, start, model, labels, seed=seed, rate=rate)
 
         chosen = self.rates.keep(
-            f"{labels.name} after {start.name}",
+            f"{labels.name} after {known.name}",
             lambda: {"seed": first, **best_of(self.plan.rates, at)},
         )
-        return at(chosen["rate"], seed)
+        return at(chosen["rate"], start, seed)
 
     def keep(self, row: str, column: str, start: Start, labels: Labels) -> None:
         """The cells of a row and a column, one for each seed, with what needs no training.

@@ -5,6 +5,7 @@ from typing import Any
 
 from benchmarks.harness.rcl.starts import FRESH, MOSAICS, PHOTOGRAPHS, Start, supervised
 from benchmarks.harness.rcl.study import Study
+from benchmarks.harness.rcl.sweep import sweep
 from benchmarks.harness.rcl.trainings import Labels
 
 RANDOM, ORACLE = "random layers", "oracle: all labels of the task"
@@ -83,17 +84,18 @@ def real_photographs(study: Study) -> None:
             study.keep(one.title, column, one, Labels(options=options))
 
 
-TABLES: Mapping[int, Callable[[Study], None]] = {
-    1: denoising,
-    2: super_resolution,
-    3: few_labels,
-    4: mosaics,
-    5: real_photographs,
+TABLES: Mapping[str, Callable[[Study], None]] = {
+    "1": denoising,
+    "2": super_resolution,
+    "3": few_labels,
+    "4": mosaics,
+    "5": real_photographs,
+    "sweep": sweep,
 }
-REAL = 5
+REAL = "5"
 """The table that is about real photographs."""
-PAPER: Mapping[int, Mapping[str, Mapping[str, tuple[float, float]]]] = {
-    1: {
+PAPER: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]] = {
+    "1": {
         "N2N": {"MIT": (28.66, 0.8614), "VOC": (30.91, 0.8272)},
         "N2S": {"MIT": (28.16, 0.8373), "VOC": (30.71, 0.8256)},
         "RCL-BD": {"MIT": (28.83, 0.8871), "VOC": (31.29, 0.8274)},
@@ -101,7 +103,7 @@ PAPER: Mapping[int, Mapping[str, Mapping[str, tuple[float, float]]]] = {
         "RCL-MMD": {"MIT": (28.68, 0.8864), "VOC": (31.53, 0.8316)},
         "Oracle": {"MIT": (31.26, 0.9187), "VOC": (33.65, 0.9038)},
     },
-    2: {
+    "2": {
         "N2N": {"SR": (31.61, 0.8730), "JDenSR": (27.90, 0.7860)},
         "N2S": {"SR": (31.11, 0.8699), "JDenSR": (27.80, 0.7831)},
         "SL (Den)": {"SR": (34.18, 0.9118), "JDenSR": (32.89, 0.8353)},
@@ -110,7 +112,7 @@ PAPER: Mapping[int, Mapping[str, Mapping[str, tuple[float, float]]]] = {
         "RCL-MMD": {"SR": (38.31, 0.9634), "JDenSR": (31.95, 0.8068)},
         "Oracle": {"SR": (38.93, 0.9603), "JDenSR": (35.98, 0.9175)},
     },
-    3: {
+    "3": {
         "SL": {"10": (20.74, 0.7299), "100": (27.19, 0.8734), "10000": (33.41, 0.9437)},
         "RCL + SL": {
             "0": (22.62, 0.7989),
@@ -119,13 +121,13 @@ PAPER: Mapping[int, Mapping[str, Mapping[str, tuple[float, float]]]] = {
             "10000": (33.85, 0.9514),
         },
     },
-    4: {
+    "4": {
         "SL (JDD)": {"JDemSR": (32.55, 0.8727), "JDDSR": (30.70, 0.8323)},
         "M2M": {"JDD": (26.62, 0.7463), "JDemSR": (27.21, 0.8219), "JDDSR": (26.07, 0.7292)},
         "RCL": {"JDD": (27.37, 0.7514), "JDemSR": (28.00, 0.8160), "JDDSR": (26.87, 0.7331)},
         "Oracle": {"JDD": (33.60, 0.8979), "JDemSR": (36.63, 0.9431), "JDDSR": (31.56, 0.8490)},
     },
-    5: {
+    "5": {
         "SL, all labels": {"SIDD": (37.21, 0.936)},
         "RCL + SL, 30 %": {"SIDD": (37.64, 0.944)},
     },

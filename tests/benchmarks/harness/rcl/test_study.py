@@ -22,6 +22,9 @@ class Pretended:
         self.model, self.validation_psnr, self.psnr = folder / "model", psnr, psnr
         self.evaluation = {"commit": "abc"}
 
+        numbers = {"gap": 1.0, "to_truth": 1.0, "std_over_truth": 1.0, "psnr": 20.0}
+        self.evaluation["residuals"] = [{"name": "RCL", **numbers}]
+
     def row(self, which):
         return {"psnr": {"network": self.psnr, "before": 20.0, "input": 27.0}[which], "ssim": 0.5}
 
@@ -67,7 +70,7 @@ def test_a_table_is_filled_for_every_seed_and_once(tmp_path, runs, number):
     tables.TABLES[number](study)
     rows = rows_of(study.cells.found)
     assert rows and all(row["seeds"] == [0, 1] for name, row in rows.items() if name != "input")
-    assert all(cell["sets"] for cell in study.cells.found.values() if cell.get("seed") is not None)
+    assert all(cell.get("sets") or cell["residuals"] for cell in study.cells.found.values())
     count = len(runs)
     tables.TABLES[number](study_in(tmp_path))
     assert len(runs) == count
