@@ -100,7 +100,8 @@ def take_labels(
     Crops lie side by side and share nothing. The first labels are one of each image in a seeded
     order, the next ones a second of each, and so on, so that fewer labels are the first of more.
     Noise has the shot and read noise that `datasets.noisy_images` draws for the image with the same
-    seed, and is drawn for each label anew.
+    seed, and is drawn for each label anew; tiles have levels of their own, which are not those of
+    its tiles.
 
     Args:
         data: whole photographs in colour; for `levels` "none" any images in colour, or patches,

@@ -71,8 +71,12 @@ def test_noise_is_not_clipped_and_of_one_level_an_image(photographs):
     images = images_of(data)
     assert any(image["noisy"].min() < 0 for image in images)
     assert any(image["noisy"].max() > 1 for image in images)
-    levels = {data._images["train"].levels.of("train", n, np.ones(1)) for n in range(4)}
-    assert len(levels) == 4
+    law = data._images["train"].levels
+    levels = {
+        law.of(split, n, np.ones(1)) for n in range(4) for split in ("train", "validation", "test")
+    }
+    # Those of the test tell nothing of those that were trained on, though seed and number agree.
+    assert len(levels) == 12
 
 
 def test_two_draws_are_independent(photographs):

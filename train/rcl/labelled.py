@@ -55,6 +55,17 @@ class LabelledImages:
             f"{config.data_seed})."
         ]
 
+    def other_shot(self, split: str) -> bool:
+        """Whether targets of a split are other noisy shots: where `--labels other-shot` has them,
+        but for a test that has clean images.
+
+        Args:
+            split: train, validation or test.
+        """
+        if getattr(self.config, "labels", "clean") != "other-shot":
+            return False
+        return split != "test" or "clean" not in self.images.fields.get(split, ())
+
     def labels(self, split: str) -> Labels:
         """The labels of a split, which are taken once.
 
@@ -84,7 +95,7 @@ class LabelledImages:
             levels=config.levels,
             highest=config.highest_sigma / FULL_SCALE,
             seed=config.data_seed,
-            other_shot=split != "test" and getattr(config, "labels", "clean") == "other-shot",
+            other_shot=self.other_shot(split),
             tile=tile_of(config, self.images),
             **wanted,
         )

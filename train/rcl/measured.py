@@ -14,7 +14,7 @@ from train.rcl import baselines
 from train.rcl.finetune_step import estimates
 from train.rcl.networks import Network
 from train.report.report import LEFT_OUT, Report
-from train.report.restoration_numbers import Restoration, RestorationTest
+from train.report.restoration_numbers import CLEAN, OTHER_SHOT, Restoration, RestorationTest
 from train.report.restoration_section import restoration_section
 from train.report.section import Section
 
@@ -25,6 +25,7 @@ def folder_name(folder: Path) -> str:
     Args:
         folder: of the model.
     """
+    folder = folder.absolute()
     return folder.parent.name if folder.name == "model" else folder.name
 
 
@@ -53,7 +54,8 @@ def report(
     """
     data = run.data["data"]
     labels = data.labels("test")
-    test = RestorationTest(labels.inputs, labels.targets, labels.image, task.says)
+    target = OTHER_SHOT if data.other_shot("test") else CLEAN
+    test = RestorationTest(labels.inputs, labels.targets, labels.image, task.says, target)
     results, missing = _of_inputs(labels, task)
     for name, (network, variables) in networks.items():
         estimate = estimates(network, variables, labels, run)

@@ -25,10 +25,10 @@ _ROWS, _DOTS = 4, 1500
 
 @styled
 def pictures_of_restorations(test: RestorationTest, results: Sequence[Restoration]) -> Picture:
-    """The input, every row of the table and the clean image side by side, for a few crops."""
-    # An input of the size of the clean image is a row of the table already.
+    """The input, every row of the table and the target side by side, for a few crops."""
+    # An input of the size of the target is a row of the table already.
     larger = test.inputs.shape != test.targets.shape
-    titles = [*(["input"] if larger else []), *(result.name for result in results), "clean"]
+    titles = [*(["input"] if larger else []), *(result.name for result in results), test.target]
     rows = []
     for crop in _of_middling_detail(test):
         images = [test.inputs[crop]] if larger else []
@@ -38,9 +38,9 @@ def pictures_of_restorations(test: RestorationTest, results: Sequence[Restoratio
     return Picture(
         "restored",
         "Input and restored images",
-        "Held-out crops, the input as the network sees it, every row of the table and the clean "
-        "image. Look for grain that is left, for detail that went with it, and for false colours "
-        "at edges.",
+        "Held-out crops, the input as the network sees it, every row of the table and what it is "
+        "compared with. Look for grain that is left, for detail that went with it, and for false "
+        "colours at edges.",
         grid_of_rows(rows, titles),
         dpi=150,
         whole=True,

@@ -14,6 +14,8 @@ SMALLEST_FOR_SSIM = 7
 """Side of its window in pixels; crops that are smaller have no SSIM."""
 HIGHEST_PSNR = 100.0
 """Of a crop, in dB: an error of 1e-5 of full scale."""
+CLEAN, OTHER_SHOT = "clean", "other shot"
+"""What stands for the truth; the second where no clean image is known."""
 
 
 @dataclass(eq=False)
@@ -22,15 +24,17 @@ class RestorationTest:
 
     Attributes:
         inputs: what a network sees, shape (N, h, w, c), fraction of full scale.
-        targets: clean images, shape (N, H, W, 3), same unit.
+        targets: what estimates are compared with, shape (N, H, W, 3), same unit.
         image: number of the image that each crop is of, shape (N,).
         task: what is to be done to the inputs, in words.
+        target: `CLEAN`, or `OTHER_SHOT` where targets are noisy as well.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     image: np.ndarray
     task: str
+    target: str = CLEAN
 
 
 @dataclass(eq=False)
@@ -60,9 +64,9 @@ def evaluate(test: RestorationTest, results: Sequence[Restoration]) -> dict[str,
     Returns:
         "restored", a row for each result: "psnr" and "ssim", means over crops with their standard
         errors, and "gain", the mean of what the PSNR is above that of the input, with the standard
-        error of the difference; None where they are not known. "crops" and "images" are how many
-        the means are over: crops of one image are not independent of each other, so that the
-        standard errors are too small where there are few images.
+        error of the difference; None where they are not known. "target" is that of the test;
+        "crops" and "images" are how many the means are over: crops of one image are not independent
+        of each other, so that the standard errors are too small where there are few images.
 
     Source: Dong et al., Residual Contrastive Learning, Eqs. 12 and 13.
     """
@@ -84,7 +88,7 @@ def evaluate(test: RestorationTest, results: Sequence[Restoration]) -> dict[str,
             }
         )
     counts = {"crops": len(test.targets), "images": len(np.unique(test.image))}
-    return plain({"task": test.task, **counts, "restored": rows})
+    return plain({"task": test.task, "target": test.target, **counts, "restored": rows})
 
 
 def _mean_of(name: str, values: np.ndarray | None) -> dict[str, float | None]:

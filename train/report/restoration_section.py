@@ -6,7 +6,7 @@ from typing import Any
 from train.report.denoiser_figures import denoising_curves
 from train.report.render import rendered
 from train.report.restoration_figures import pictures_of_restorations, psnr_over_input
-from train.report.restoration_numbers import Restoration, RestorationTest, evaluate
+from train.report.restoration_numbers import OTHER_SHOT, Restoration, RestorationTest, evaluate
 from train.report.section import Section
 from train.report.table import aligned, decibels, number, short
 
@@ -15,6 +15,10 @@ NOTE = (
     "uniform window of 7 x 7 pixels. The gain is the mean difference to the PSNR of the input of "
     "each crop. Standard errors are those of independent crops, and are too small where there are "
     "few images."
+)
+OF_SHOTS = (
+    " No clean images are known: all numbers are against another noisy shot, whose noise no "
+    "estimate can hit, so that PSNR and SSIM lie below those against clean images."
 )
 
 
@@ -49,7 +53,7 @@ def restoration_section(
             task=test.task,
             rows=numbers["restored"],
             best=[] if any(row["input"] for row in best) else best,
-            note=NOTE,
+            note=NOTE + (OF_SHOTS if test.target == OTHER_SHOT else ""),
         ),
         text=format_table(numbers),
         pictures=tuple(picture for picture in pictures if picture is not None),

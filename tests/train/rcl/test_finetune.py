@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import imagecodecs
 import jax
@@ -16,6 +17,7 @@ from jaxnoise.models import denoiser
 from tests.train.cono.test_cono import write_photograph
 from train.engine.metrics import read_metrics
 from train.engine.program import main
+from train.rcl.measured import folder_name
 
 CONFIG = denoiser.Config(channels=3, features=4, depth=3, normalisation="none")
 SIDE = 16
@@ -229,18 +231,26 @@ def test_the_last_state_is_kept_where_validation_is_not_to_choose(
     assert facts["label_images"] == 1 and "after the last of 6 steps" in str(facts["notes"])
 
 
-def test_real_pairs_are_labels(records, start, tmp_path, without_figures):
-    random, folder = np.random.default_rng(0), tmp_path / "pairs"
+def write_pairs(folder, *, with_clean=True):
+    """Two shots of four scenes, whose noise is uniform from -9 to 9 of 255."""
+    random = np.random.default_rng(0)
     folder.mkdir()
     rows = ["noisy,noisy2,clean,camera,iso,scene,split"]
     for number, split in enumerate(("train", "train", "validation", "test")):
         clean = random.integers(60, 190, (4, 3, 3)).repeat(10, 0).repeat(12, 1)
         shots = [clean + random.integers(-9, 10, clean.shape) for _ in range(2)]
-        names = [f"{number}_{kind}.png" for kind in ("noisy", "noisy2", "clean")]
-        for name, image in zip(names, (*shots, clean), strict=True):
+        kinds = ("noisy", "noisy2", "clean") if with_clean else ("noisy", "noisy2")
+        names = [f"{number}_{kind}.png" for kind in kinds]
+        for name, image in zip(names, (*shots, clean), strict=False):
             (folder / name).write_bytes(imagecodecs.png_encode(image.astype(np.uint8)))
+        names += [] if with_clean else [""]
         rows.append(",".join([*names, "one", "100", f"scene {number}", split]))
     (folder / "index.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_real_pairs_are_labels(records, start, tmp_path, without_figures):
+    folder = write_pairs(tmp_path / "pairs")
     common = ("--dataset", "pairs", "--levels", "none", "--start-from", str(start))
     for labels in ("clean", "other-shot"):
         workdir = tmp_path / labels
@@ -251,6 +261,26 @@ def test_real_pairs_are_labels(records, start, tmp_path, without_figures):
     common = (*common[:4], "--start-from", str(tmp_path / "clean" / "model"))
     assert run_small(folder, records, tmp_path / "measured", *common, command="evaluate") == 0
     assert rows_of(tmp_path / "measured")[-1]["psnr"] == rows_of(tmp_path / "clean")[-1]["psnr"]
+
+
+def test_pairs_of_shots_need_no_clean_image_at_any_stage(records, start, tmp_path):
+    folder = write_pairs(tmp_path / "shots", with_clean=False)
+    options = ("--dataset", "pairs", "--levels", "none", "--start-from", str(start))
+    workdir = tmp_path / "run"
+    assert run_small(folder, records, workdir, *options, "--labels", "other-shot") == 0
+    found = json.loads((workdir / "evaluation.json").read_text())
+    # The noise of both shots is in their difference.
+    expected = 20 * np.log10(255 / 60**0.5)
+    assert found["target"] == "other shot"
+    assert found["restored"][0]["psnr"] == pytest.approx(expected, abs=0.5)
+    assert "No clean images are known" in (workdir / "report.html").read_text()
+
+
+def test_a_model_below_the_folder_one_stands_in_has_the_name_of_its_run(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    assert folder_name(Path("model")) == folder_name(tmp_path / "run" / "model") == "run"
+    assert folder_name(Path("../other")) == "other"
 
 
 @pytest.mark.fast
