@@ -25,18 +25,20 @@ def task_of(config: EvaluateConfig) -> str:
         config: the run's options.
 
     Raises:
-        UsageError: no model is named, or it is for another task.
+        UsageError: no model is named, or it is for another task or other inputs.
         DataError: the folder is missing or damaged.
     """
     if config.start_from is None:
         raise UsageError("evaluate needs a model: give its folder by --start-from.")
-    own = start.task_of(start.loaded(config.start_from)[0])
+    network, _ = start.loaded(config.start_from)
+    own = start.task_of(network)
     if config.task not in (None, own):
         raise UsageError(
             f"--start-from {config.start_from} holds a network for {own}, and --task "
             f"{config.task} is another: leave out --task, or train it by finetune --task "
             f"{config.task} --start-from {config.start_from}."
         )
+    start.check_channels(config.start_from, network, own)
     return own
 
 

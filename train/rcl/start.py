@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxnoise import models
 from jaxnoise.errors import UsageError
 from jaxnoise.io import load_model
-from jaxnoise.tasks import TASKS
+from jaxnoise.tasks import RAW, TASKS
 from train.rcl.config import PRETRAIN_PRESETS, PretrainConfig
 from train.rcl.networks import DENOISER, RCL, Network, denoiser_of
 from train.steps import model_folders
@@ -69,6 +69,27 @@ def task_of(network: Network) -> str:
     return DENOISE if network.model == DENOISER else network.settings.task
 
 
+def check_channels(folder: Path, network: Network, task: str) -> None:
+    """Refuses a network for other inputs than those of a task.
+
+    Args:
+        folder: that the network is of.
+        network: of `loaded`.
+        task: what it is to do.
+
+    Raises:
+        UsageError: its channels are others.
+    """
+    wanted = TASKS[task].channels
+    if network.settings.channels != wanted:
+        what = "packed raw" if wanted == RAW else "colour images"
+        raise UsageError(
+            f"--start-from {folder} holds a network for {network.settings.channels} channels, and "
+            f"--task {task} has {wanted}, those of {what}: give a network that was trained on such "
+            "images, or another --task."
+        )
+
+
 def started(config: Any) -> Started:
     """The network that labels train, where its training starts.
 
@@ -88,7 +109,7 @@ def started(config: Any) -> Started:
         return network, network.init(config.seed)
     network, variables = loaded(config.start_from)
     known = network.settings if network.model == DENOISER else network.settings.denoiser
-    _check_channels(config, known)
+    check_channels(config.start_from, network, config.task)
     _check_stated(config, known)
     if task_of(network) != config.task or config.frozen:
         network, variables = _with_fresh_last(config, network, variables)
@@ -132,17 +153,6 @@ def _fresh_settings(config: Any) -> Any:
     given = {name: getattr(config, name) for name in STATED}
     stated = {name: value for name, value in given.items() if value is not None}
     return denoiser_of(replace(usual, **stated), channels=TASKS[config.task].channels)
-
-
-def _check_channels(config: Any, known: Any) -> None:
-    wanted = TASKS[config.task].channels
-    if known.channels != wanted:
-        what = "packed raw" if wanted == 4 else "colour images"
-        raise UsageError(
-            f"--start-from {config.start_from} holds a network for {known.channels} channels, and "
-            f"--task {config.task} has {wanted}, those of {what}: give a network that was trained "
-            "on such images, or another --task."
-        )
 
 
 def _check_stated(config: Any, known: Any) -> None:

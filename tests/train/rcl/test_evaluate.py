@@ -2,8 +2,11 @@
 
 import json
 
+import jax
 import pytest
 
+from jaxnoise.io import save_model
+from jaxnoise.models import denoiser
 from tests.train.rcl.test_finetune import (
     finished,
     photographs,
@@ -44,12 +47,16 @@ def test_a_model_has_the_numbers_that_its_run_reported(
         (("--start-from", "nowhere"), "nowhere"),
         (("--start-from", "START", "--task", "jdd"), "holds a network for denoise"),
         (("--start-from", "START", "--patch-size", "512"), "512x512"),
+        (("--start-from", "RAW"), "4 channels, and --task denoise has 3"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_a_sentence(
     start, photographs, records, tmp_path, capsys, options, sentence
 ):
-    options = [str(start) if word == "START" else word for word in options]
+    raw = denoiser.Config(channels=4, features=2, depth=2)
+    save_model(tmp_path / "raw", "denoiser", raw, denoiser.init(jax.random.key(0), raw))
+    folders = {"START": str(start), "RAW": str(tmp_path / "raw")}
+    options = [folders.get(word, word) for word in options]
     code = evaluated(photographs, records, tmp_path / "run", *options)
     said = capsys.readouterr().err.strip().splitlines()
     assert code in (2, 3) and sentence in said[-1] and len(said) == 1
