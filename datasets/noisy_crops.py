@@ -99,6 +99,18 @@ class NoisyCrops:
         """
         return self._views[split] if split in self._views else self._open(split)
 
+    def has_several_images(self, split: str) -> bool:
+        """Whether crops of a split are of two images or more; patches of one are one.
+
+        Raises:
+            UsageError: as for `views`.
+        """
+        views = self.views(split)
+        # The last patch is most often of another image than the first, so that few are read.
+        first, *others = views.places.tolist()
+        number = views.images.read(first)["image"]
+        return any(views.images.read(place)["image"] != number for place in reversed(others))
+
     def batch(self, split: str, *, seed: int, step: int, batch_size: int) -> Batch:
         """Shuffled training batch that depends on (seed, step) alone.
 

@@ -175,6 +175,16 @@ def test_patches_of_pairs_have_what_their_split_has(pairs, tmp_path):
             np.testing.assert_allclose(test[name + suffix][0], expected, rtol=3e-7)
 
 
+def test_patches_of_one_image_are_one_image(clean, pairs, tmp_path):
+    images = open_images("pairs", source=pairs.index(), data_dir=tmp_path / "a", patch_size=8)
+    data = NoisyCrops(images, 4)
+    # Four scenes for training; four patches of one for the test.
+    assert [data.has_several_images(split) for split in ("train", "test")] == [True, False]
+    assert len(data.views("test")) > 1
+    simulated = NoisyCrops(with_noise(clean, levels="uniform"), 8)
+    assert simulated.has_several_images("train") and not simulated.has_several_images("test")
+
+
 def test_wrong_requests_are_sentences(clean, pairs, tmp_path):
     images = with_noise(clean, levels="uniform", raw=True)
     with pytest.raises(UsageError, match="even"):

@@ -85,13 +85,13 @@ def check_data(run: Run) -> str:
                 f"{noisy.name} has no noisy images in its {split} split: give more images, or "
                 "folders train, validation, test."
             )
-        views = noisy.views(split)
+        noisy.views(split)
         if "first_noisy2" in FIELDS[config.method] and "noisy2" not in noisy.kinds(split):
             raise DataError(
                 f"{noisy.name} has no second noisy image of each in its {split} split, which "
                 f"--method {config.method} compares with: use another method, or other images."
             )
-        if config.method == "rcl" and split != "test" and len(views) < 2:
+        if config.method == "rcl" and split != "test" and not noisy.has_several_images(split):
             raise DataError(
                 f"{noisy.name} has one image that is large enough in its {split} split, and RCL "
                 "tells images apart: give 2 or more."

@@ -12,6 +12,7 @@ from jaxnoise.models import denoiser
 from tests.train.cono.test_cono import write_photograph
 from train.engine.metrics import read_metrics
 from train.engine.program import main
+from train.rcl.judge import COLLAPSED
 from train.steps.model_folders import start_of
 
 SMALL = (
@@ -141,11 +142,23 @@ def test_few_photographs_are_cut_into_tiles(photographs, records, monkeypatch):
     assert count(patch_size=8) == 5
 
 
-def test_a_network_that_hands_back_its_input_has_failed(photographs, records, tmp_path, capsys):
-    options = (*DNCNN, "--alpha", "0", "--steps", "2")
-    assert run_small(photographs, records, tmp_path / "run", *options) == 4
+def test_without_contrast_a_network_hands_back_its_input_and_has_failed(
+    photographs, records, tmp_path, capsys
+):
+    options = (*DNCNN, "--steps", "10", "--learning-rate", "0.01", "--no-images")
+    strength = {}
+    for alpha, code in (("0", 4), ("1", 0)):
+        workdir = tmp_path / alpha
+        assert run_small(photographs, records, workdir, *options, "--alpha", alpha) == code
+        rows = read_metrics(workdir / "metrics.jsonl")
+        found = [row["validation_residual_over_noise"] for row in rows if "validation_loss" in row]
+        strength[alpha] = found
+    # A DnCNN begins near the identity, which consistency alone comes ever closer to.
+    assert strength["0"][0] == strength["1"][0] < COLLAPSED
+    assert strength["0"][-1] < strength["0"][0] and strength["1"][-1] > COLLAPSED
     assert "hands back what it gets" in capsys.readouterr().err
-    assert "hands back" in json.loads((tmp_path / "run/evaluation.json").read_text())["failed"][0]
+    assert "hands back" in json.loads((tmp_path / "0/evaluation.json").read_text())["failed"][0]
+    assert json.loads((tmp_path / "1/evaluation.json").read_text())["failed"] == []
 
 
 def test_noise2noise_learns_to_remove_noise(photographs, records, tmp_path):
@@ -221,6 +234,22 @@ def test_one_image_is_no_contrast(records, tmp_path, capsys):
     for split in ("train", "validation", "test"):
         write_photograph(tmp_path / "few" / split / "0.png", seed=len(split))
     assert run_small(tmp_path / "few", records, tmp_path / "run") == 3
+    assert "tells images apart" in capsys.readouterr().err
+
+
+@pytest.mark.fast
+def test_patches_of_one_image_are_no_contrast(records, tmp_path, capsys):
+    folder, random = tmp_path / "pairs", np.random.default_rng(0)
+    folder.mkdir()
+    rows = ["noisy,noisy2,camera,iso,scene,split"]
+    for split in ("train", "validation", "test"):
+        for kind in ("noisy", "noisy2"):
+            image = random.integers(0, 256, (70, 70, 3), dtype=np.uint8)
+            (folder / f"{split}_{kind}.png").write_bytes(imagecodecs.png_encode(image))
+        rows.append(f"{split}_noisy.png,{split}_noisy2.png,one,100,{split},{split}")
+    (folder / "index.csv").write_text("\n".join(rows))
+    options = ("--dataset", "pairs", "--levels", "none")
+    assert run_small(folder, records, tmp_path / "run", *options) == 3
     assert "tells images apart" in capsys.readouterr().err
 
 
