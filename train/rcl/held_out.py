@@ -96,17 +96,17 @@ def measured(variables: Any, batch: Mapping, *, network: Network) -> dict[str, j
 
 def _joined(name: str, rows: list[dict[str, np.ndarray]]) -> ResidualResult:
     """All batches of one network."""
+    rcl: Any = models.get(RCL)
     differences, gaps = [], []
     for row in rows:
-        distances, apart = np.float64(row["distances"]), row["apart"]
-        own = distances - np.diagonal(distances)[:, None]
-        differences.append(own[apart])
-        gaps += [own[place, others].mean() for place, others in enumerate(apart) if others.any()]
+        distances, apart = row["distances"], row["apart"]
+        differences.append(np.asarray(rcl.differences(distances, apart))[apart])
+        gaps.append(np.asarray(rcl.gaps(distances, apart))[apart.any(axis=1)])
     joined: dict[str, Any] = {
         key: np.concatenate([row[key] for row in rows])
         for key in ("std", "square", "error", "residual_error")
         if key in rows[0]
     }
     return ResidualResult(
-        name=name, differences=np.concatenate(differences), gaps=np.array(gaps), **joined
+        name=name, differences=np.concatenate(differences), gaps=np.concatenate(gaps), **joined
     )

@@ -9,8 +9,8 @@ from train.rcl.config import NoiseOptions
 
 FULL_SCALE = 255.0
 """Of a sigma in options and tables."""
-PATCH_SIZE = 128
-"""Side of a crop in pixels, as in the paper."""
+PATCH_SIZE = 64
+"""Side of a crop in pixels where no preset states one."""
 FEW_IMAGES = 64
 """Fewer photographs to train on are cut into tiles; the paper has as many in a batch."""
 CHANNELS = {"rgb": (3,), "raw": (1, 4)}
@@ -45,7 +45,7 @@ def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
         UsageError: the images are not what the options say.
         DataError: there are no noisy images.
     """
-    size = config.patch_size or PATCH_SIZE
+    size = size_of(config)
     # Two crops of a patch of their own size would be one and the same.
     images = opened_images(config, patch_size=2 * size)
     if config.levels != "none":
@@ -72,6 +72,15 @@ def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
     return NoisyCrops(images, size)
 
 
+def size_of(config: NoiseOptions) -> int:
+    """Side in pixels of a crop, and of a label's target.
+
+    Args:
+        config: options of any subcommand.
+    """
+    return config.patch_size or PATCH_SIZE
+
+
 def tile_of(config: NoiseOptions, images: ImageData) -> int | None:
     """Side of the squares that photographs are cut into, or None where they stay whole.
 
@@ -81,5 +90,5 @@ def tile_of(config: NoiseOptions, images: ImageData) -> int | None:
     """
     if config.tile is not None:
         return config.tile or None
-    side = 2 * (config.patch_size or PATCH_SIZE)
+    side = 2 * size_of(config)
     return side if images.sizes["train"] < FEW_IMAGES and images.has_room(side) else None

@@ -6,9 +6,7 @@ from typing import Any
 from datasets.crops import ImageData
 from datasets.labels import Labels, take_labels
 from jaxnoise.tasks import TASKS
-from train.rcl.images import FULL_SCALE, opened_images, tile_of
-
-PATCH_SIZE = 64
+from train.rcl.images import FULL_SCALE, opened_images, size_of, tile_of
 
 
 class LabelledImages:
@@ -99,15 +97,6 @@ class LabelledImages:
             tile=tile_of(config, self.images),
             **wanted,
         )
-
-
-def size_of(config: Any) -> int:
-    """Side of a label's target in pixels.
-
-    Args:
-        config: the run's options.
-    """
-    return config.patch_size or PATCH_SIZE
 
 
 def opened(config: Any, task: str) -> dict[str, Callable[[], LabelledImages]]:
