@@ -49,6 +49,8 @@ def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
     # Two crops of a patch of their own size would be one and the same.
     images = opened_images(config, patch_size=2 * size)
     if config.levels != "none":
+        tile = tile_of(config, images)
+        _check_tile(tile, size, images)
         images = with_noise(
             images,
             levels=config.levels,
@@ -56,7 +58,7 @@ def noisy_crops(config: NoiseOptions, kind: str) -> NoisyCrops:
             seed=config.data_seed,
             raw=kind == "raw",
             moved=kind == "raw",
-            tile=tile_of(config, images),
+            tile=tile,
         )
     elif images.channels not in CHANNELS[kind]:
         wanted = "colour images" if kind == "rgb" else "mosaics or packed raw"
@@ -92,3 +94,14 @@ def tile_of(config: NoiseOptions, images: ImageData) -> int | None:
         return config.tile or None
     side = 2 * size_of(config)
     return side if images.sizes["train"] < FEW_IMAGES and images.has_room(side) else None
+
+
+def _check_tile(tile: int | None, size: int, images: ImageData) -> None:
+    """Refuses squares without two places for a crop, or larger than the photographs."""
+    if tile is None or (tile > size and images.has_room(tile)):
+        return
+    raise UsageError(
+        f"--tile {tile} is no side of squares for crops of {size} pixels here: give more than "
+        "these, up to the sides of a photograph of each split, or --tile 0 to keep photographs "
+        "whole."
+    )

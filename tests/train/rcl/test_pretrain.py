@@ -216,6 +216,8 @@ def test_images_that_are_noisy_already_need_no_clean_ones(records, tmp_path):
         (("--encoder", "nowhere.safetensors"), "nowhere.safetensors"),
         (("--patch-size", "64"), "smaller crop"),
         (("--patch-size", "15", "--input", "raw"), "even"),
+        (("--tile", "500"), "--tile 500 is no side"),
+        (("--tile", "16"), "--tile 16 is no side of squares for crops of 16 pixels"),
         (("--source", "nowhere"), "nowhere"),
         (("--features", "4"), "must divide by 3"),
     ],
