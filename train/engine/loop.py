@@ -259,7 +259,8 @@ class _Run:
                 "step": np.int64(self.done),
             }
         values = dict(found.values)
-        for name in ("warning", "failed"):
+        # What training starts from has not failed yet: a denoiser may begin as the identity.
+        for name in ("warning", "failed") if self.done else ("warning",):
             if sentence := getattr(found, name):
                 values[name] = sentence
                 self.progress.say(f"{self.task.title}: {sentence}")

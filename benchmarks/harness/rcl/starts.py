@@ -35,16 +35,19 @@ class Start:
 
 
 RAW_TASKS = ("jdd", "jdemsr", "jddsr")
+CROPS = 32
+"""Crops of a step of `train.rcl pretrain`: two of each of 16 images."""
 FRESH = Start("fresh", "fresh weights")
 
 
 def supervised(task: str) -> Start:
-    """Training on all labels of a task.
+    """Training on all labels of a task, on as many crops a step as without labels.
 
     Args:
         task: of `jaxnoise.tasks`.
     """
-    return Start(f"labels-{task}", f"all labels of {task}", FINETUNE, {"task": task})
+    options = {"task": task, "batch_size": CROPS}
+    return Start(f"labels-{task}", f"all labels of {task}", FINETUNE, options)
 
 
 def _residuals(distance: str, name: str) -> Start:

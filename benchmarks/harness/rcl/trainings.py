@@ -191,6 +191,7 @@ def _common(plan: Plan, seed: int, steps: int) -> dict[str, Any]:
         **plan.images,
         "data_dir": plan.folder / "records",
         "seed": seed,
+        "data_seed": seed,  # trials differ in noise and in which crops the labels are, too
         "steps": steps,
         "test_patches": plan.test_patches,
         "evaluate_every": max(1, steps // 8),

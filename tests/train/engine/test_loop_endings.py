@@ -57,7 +57,10 @@ def test_the_last_score_decides_whether_training_failed(toy, mesh, tmp_path, val
 
 def test_a_sentence_of_the_system_is_a_failure(toy, mesh, tmp_path):
     evaluate = lambda state, fixed: Validation(0.0, {}, failed="it collapsed.")  # noqa: E731
-    assert fit_with(toy, mesh, tmp_path, evaluate=evaluate).failed == "toy: it collapsed."
+    found = fit_with(toy, mesh, tmp_path, evaluate=evaluate)
+    assert found.failed == "toy: it collapsed."
+    # What training starts from may well be what it must not end with.
+    assert [row["step"] > 0 for row in found.rows() if "failed" in row][0]
 
 
 def test_a_batch_that_cannot_be_made_costs_no_step(toy, mesh, tmp_path):

@@ -129,12 +129,12 @@ def test_halves_are_trained_as_whole_floats(tmp_path):
 
 @pytest.mark.fast
 def test_fresh_weights_are_of_the_network_that_pretraining_has():
-    network, variables = started(options(task="denoise"))
+    network, _ = started(options(task="denoise"))
     assert network.settings.net == "unet"
     assert network.settings.features == PRETRAIN_PRESETS["cpu"]["features"]
-    _, again = started(options(task="denoise", label_count=3))
-    assert same(variables, again)
-    network, _ = started(options(task="denoise", denoiser="dncnn", features=5, depth=4))
+    small: dict[str, Any] = {"task": "denoise", "denoiser": "dncnn", "features": 5, "depth": 4}
+    network, variables = started(options(**small))
+    assert same(variables, started(options(**small, label_count=3))[1])
     assert (network.settings.net, network.settings.features, network.settings.depth) == (
         "dncnn",
         5,
